@@ -1,0 +1,120 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Every target: Swift 6 language mode and the upcoming features that make imports and existentials explicit.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+// swift-nio
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+// the rest
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
+
+/// A library target whose folder is `Sources/<floor>/<room>`.
+func room(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: settings)
+}
+
+/// A test target that mirrors one room.
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "dig-nat-tools",
+    platforms: [.macOS(.v15), .iOS(.v18)],
+    products: [
+        .library(name: "DIGNatTools", targets: ["DIGNatTools"]),
+        .executable(name: "dig-nat", targets: ["dig-nat"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit.git", from: "0.6.0"),
+    ],
+    targets: [
+        // Values: no socket, no clock, no task
+        room("DIGMultiformats", "Values/Multiformats", [nioCore]),
+        .systemLibrary(
+            name: "CSecp256k1", path: "Sources/Values/CSecp256k1", pkgConfig: "libsecp256k1",
+            providers: [.apt(["libsecp256k1-dev"]), .brew(["secp256k1"])]),
+        room("DIGIdentity", "Values/Identity", ["DIGMultiformats", "CSecp256k1", nioCore, crypto, cryptoExtras, protobuf]),
+        .target(name: "CDIGSHA256", path: "Sources/Values/CDIGSHA256"),
+        room("DIGContent", "Values/Content", ["DIGMultiformats", "CDIGSHA256", nioCore, crypto]),
+
+        // Transport: from an address to an authenticated, multiplexed connection
+        room("DIGNet", "Transport/Net", ["DIGMultiformats", "DIGIdentity", nioCore, logging]),
+        room("DIGNetTesting", "Transport/NetTesting", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, nioPosix, logging]),
+        room("DIGMultistream", "Transport/Multistream", ["DIGNet", "DIGMultiformats", nioCore]),
+        room("DIGNoise", "Transport/Noise", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, crypto, protobuf]),
+        room("DIGYamux", "Transport/Yamux", ["DIGNet", nioCore, collections]),
+        room("DIGTCP", "Transport/TCP", ["DIGNet", "DIGMultiformats", nioCore, nioPosix]),
+        room(
+            "DIGSwarm", "Transport/Swarm",
+            [
+                "DIGNet", "DIGMultiformats", "DIGIdentity", "DIGMultistream", "DIGNoise", "DIGYamux",
+                nioCore, protobuf, logging, serviceLifecycle,
+            ]),
+
+        // Discovery: from a content hash to the peers that hold it
+        room(
+            "DIGLocalDiscovery", "Discovery/LocalDiscovery",
+            ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, nioPosix, logging, serviceLifecycle]),
+
+        // Sharing: from peers to a verified file on disk
+        room(
+            "DIGTransfer", "Sharing/Transfer",
+            ["DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioConcurrency, protobuf, logging, collections]),
+
+        // Node: everything put together
+        room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", grdb, logging]),
+        room(
+            "DIGNatTools", "Node/DIGNatTools",
+            [
+                "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGSwarm", "DIGLocalDiscovery", "DIGTransfer",
+                "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
+            ]),
+        .executableTarget(
+            name: "dig-nat",
+            dependencies: ["DIGNatTools", "DIGContent", "DIGIdentity", "DIGMultiformats", argumentParser, toml, logging, serviceLifecycle],
+            path: "Sources/Node/dig-nat", swiftSettings: settings),
+
+        tests("DIGMultiformatsTests", ["DIGMultiformats", nioCore]),
+        tests("DIGIdentityTests", ["DIGIdentity", "DIGMultiformats", nioCore, crypto]),
+        tests("DIGContentTests", ["DIGContent", "CDIGSHA256", "DIGMultiformats", nioCore, crypto]),
+        tests("DIGNetTests", ["DIGNet", "DIGNetTesting", "DIGMultiformats", "DIGIdentity", nioCore, nioEmbedded]),
+        tests("DIGMultistreamTests", ["DIGMultistream", "DIGNet", nioCore, nioEmbedded]),
+        tests("DIGNoiseTests", ["DIGNoise", "DIGNet", "DIGIdentity", nioCore, nioEmbedded, crypto], resources: [.copy("Fixtures")]),
+        tests("DIGYamuxTests", ["DIGYamux", "DIGNet", nioCore, nioPosix, nioEmbedded]),
+        tests("DIGTCPTests", ["DIGTCP", "DIGNet", "DIGMultiformats", nioCore, nioPosix]),
+        tests(
+            "DIGSwarmTests",
+            ["DIGSwarm", "DIGNet", "DIGNetTesting", "DIGTCP", "DIGIdentity", "DIGMultiformats", "DIGNoise", "DIGYamux", nioCore, nioPosix, logging]),
+        tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
+        tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGContent", "DIGIdentity", "DIGMultiformats", logging]),
+        tests("DIGNatToolsTests", ["DIGNatTools", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTransfer", nioCore, nioPosix, logging]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c11
+)

@@ -1,0 +1,1 @@
+#include "CDIGSHA256.h"
