@@ -94,9 +94,10 @@ let package = Package(
                 "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGSwarm", "DIGLocalDiscovery", "DIGTransfer",
                 "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
             ]),
+        room("DIGCommandLine", "Node/CommandLine", ["DIGContent", toml]),
         .executableTarget(
             name: "dig-nat",
-            dependencies: ["DIGNatTools", "DIGContent", "DIGIdentity", "DIGMultiformats", argumentParser, toml, logging, serviceLifecycle],
+            dependencies: ["DIGCommandLine", "DIGNatTools", "DIGContent", "DIGIdentity", "DIGMultiformats", argumentParser, toml, logging, serviceLifecycle],
             path: "Sources/Node/dig-nat", swiftSettings: settings),
 
         tests("DIGMultiformatsTests", ["DIGMultiformats", nioCore]),
@@ -112,7 +113,9 @@ let package = Package(
             ["DIGSwarm", "DIGNet", "DIGNetTesting", "DIGTCP", "DIGIdentity", "DIGMultiformats", "DIGNoise", "DIGYamux", nioCore, nioPosix, logging]),
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
-        tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGContent", "DIGIdentity", "DIGMultiformats", logging]),
+        tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
+        tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
+        tests("DIGNatCommandTests", ["dig-nat", "DIGCommandLine", "DIGNatTools", "DIGContent", argumentParser]),
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTransfer", nioCore, nioPosix, logging]),
     ],
     swiftLanguageModes: [.v6],
