@@ -1,0 +1,5 @@
+/// The two directions of a control frame.
+enum ControlMessage: Hashable, Sendable {
+    case request(TransferRequest)
+    case response(TransferResponse)
+}
