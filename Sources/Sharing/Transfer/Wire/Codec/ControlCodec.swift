@@ -30,7 +30,7 @@ enum ControlCodec {
             return .request(.describe(try Self.contentHash(message.contentHash), chunkLayer: message.hasChunkLayer ? try Self.chunkLayer(message.chunkLayer) : nil))
         case .getHashes(let message):
             let request = HashRequest(
-                layer: try Self.treeLayer(message.layer), index: message.index,
+                layer: try Self.treeLayer(message.layer), index: try Self.index(message.index),
                 count: try Self.bounded(message.count, 1...TransferLimits.maximumHashCount, "count"),
                 proofLayers: try Self.bounded(message.proofLayers, 0...TransferLimits.maximumTreeLayer, "proof_layers"))
             return .request(.getHashes(request))
@@ -44,7 +44,7 @@ enum ControlCodec {
             let byteCount = try Self.bounded(message.byteCount, 1...TransferLimits.maximumListingPartByteCount, "byte_count")
             return .request(.getListing(offset: message.offset, byteCount: byteCount))
         case .prove(let message):
-            return .request(.prove(block: message.block, nonce: try Self.bytes(message.nonce, upTo: TransferLimits.maximumNonceByteCount, "nonce")))
+            return .request(.prove(block: try Self.index(message.block), nonce: try Self.bytes(message.nonce, upTo: TransferLimits.maximumNonceByteCount, "nonce")))
         case .release:
             return .request(.release)
         case .resolve(let message):
@@ -52,12 +52,15 @@ enum ControlCodec {
         case .description_p(let message):
             return .response(.description(try Self.description(message)))
         case .hashes(let message):
-            let hashes = try Self.digests(message.hashes, 1...TransferLimits.maximumHashCount, "hashes")
-            let uncles = try Self.digests(message.uncles, 0...TransferLimits.maximumTreeLayer, "uncles")
-            return .response(.hashes(HashAnswer(layer: try Self.treeLayer(message.layer), index: message.index, hashes: hashes, uncles: uncles)))
+            let (count, remainder) = message.hashes.count.quotientAndRemainder(dividingBy: SHA256Digest.byteCount)
+            guard remainder == 0, (1...TransferLimits.maximumHashCount).contains(count) else { throw .fieldOutOfRange(field: "hashes") }
+            let segment = HashSegment(
+                layer: try Self.treeLayer(message.layer), index: try Self.index(message.index), count: count, hashes: [UInt8](message.hashes),
+                uncles: try Self.digests(message.uncles, 0...TransferLimits.maximumTreeLayer, "uncles"))
+            return .response(.hashes(segment))
         case .hashesUnavailable(let message):
             let id = HashRequestID(
-                layer: try Self.treeLayer(message.layer), index: message.index,
+                layer: try Self.treeLayer(message.layer), index: try Self.index(message.index),
                 count: try Self.bounded(message.count, 1...TransferLimits.maximumHashCount, "count"))
             return .response(.hashesUnavailable(id, UnavailableReason(message.reason)))
         case .bitfield(let message):
@@ -75,7 +78,7 @@ enum ControlCodec {
             return .response(.listingPart(offset: message.offset, bytes: bytes))
         case .proof(let message):
             let nonce = try Self.bytes(message.nonce, upTo: TransferLimits.maximumNonceByteCount, "nonce")
-            return .response(.proof(block: message.block, nonce: nonce, try Self.proof(message)))
+            return .response(.proof(block: try Self.index(message.block), nonce: nonce, try Self.proof(message)))
         case .resolved(let message):
             return .response(.resolved(requestID: message.requestID, bindings: try Self.bindings(message.bindings)))
         }
@@ -90,7 +93,7 @@ enum ControlCodec {
             if let chunkLayer { wire.describe.chunkLayer = UInt32(clamping: chunkLayer) }
         case .getHashes(let request):
             wire.getHashes.layer = UInt32(clamping: request.layer)
-            wire.getHashes.index = request.index
+            wire.getHashes.index = UInt64(clamping: request.index)
             wire.getHashes.count = UInt32(clamping: request.count)
             wire.getHashes.proofLayers = UInt32(clamping: request.proofLayers)
         case .getChunks(let range):
@@ -105,7 +108,7 @@ enum ControlCodec {
             wire.getListing.offset = offset
             wire.getListing.byteCount = UInt32(clamping: byteCount)
         case .prove(let block, let nonce):
-            wire.prove.block = block
+            wire.prove.block = UInt64(clamping: block)
             wire.prove.nonce = Data(nonce)
         case .release:
             wire.release = .init()
@@ -138,14 +141,14 @@ enum ControlCodec {
             }
             wire.description_p.name = description.name ?? ""
             wire.description_p.bindings = description.bindings.map { Data($0) }
-        case .hashes(let answer):
-            wire.hashes.layer = UInt32(clamping: answer.layer)
-            wire.hashes.index = answer.index
-            wire.hashes.hashes = Self.data(answer.hashes)
-            wire.hashes.uncles = Self.data(answer.uncles)
+        case .hashes(let segment):
+            wire.hashes.layer = UInt32(clamping: segment.layer)
+            wire.hashes.index = UInt64(clamping: segment.index)
+            wire.hashes.hashes = Data(segment.hashes)
+            wire.hashes.uncles = Self.data(segment.uncles)
         case .hashesUnavailable(let id, let reason):
             wire.hashesUnavailable.layer = UInt32(clamping: id.layer)
-            wire.hashesUnavailable.index = id.index
+            wire.hashesUnavailable.index = UInt64(clamping: id.index)
             wire.hashesUnavailable.count = UInt32(clamping: id.count)
             wire.hashesUnavailable.reason = reason.wire
         case .bitfield(.complete):
@@ -168,7 +171,7 @@ enum ControlCodec {
             wire.listingPart.offset = offset
             wire.listingPart.bytes = Data(bytes)
         case .proof(let block, let nonce, let answer):
-            wire.proof.block = block
+            wire.proof.block = UInt64(clamping: block)
             wire.proof.nonce = Data(nonce)
             switch answer {
             case .block(let data, let uncles):
@@ -281,6 +284,12 @@ enum ControlCodec {
 
     private static func treeLayer(_ layer: UInt32) throws(TransferWireError) -> Int {
         try Self.bounded(layer, 0...TransferLimits.maximumTreeLayer, "layer")
+    }
+
+    /// Of a node or block; whether there is one is for the geometry to say.
+    private static func index(_ index: UInt64) throws(TransferWireError) -> Int {
+        guard let index = Int(exactly: index) else { throw .fieldOutOfRange(field: "index") }
+        return index
     }
 
     private static func bounded(_ value: UInt32, _ range: ClosedRange<Int>, _ field: String) throws(TransferWireError) -> Int {

@@ -2,7 +2,7 @@
 struct HashRequest: Hashable, Sendable {
     /// 0 = the blocks of 16 KiB.
     var layer: Int
-    var index: UInt64
+    var index: Int
     /// 1 … ``TransferLimits/maximumHashCount``.
     var count: Int
     /// How many uncles are wanted; 0 if the layers above are known already.

@@ -1,6 +1,6 @@
 /// Names a ``HashRequest`` in the answer that refuses it.
 struct HashRequestID: Hashable, Sendable {
     var layer: Int
-    var index: UInt64
+    var index: Int
     var count: Int
 }

@@ -11,7 +11,7 @@ enum TransferRequest: Hashable, Sendable {
     case subscribe
     case getListing(offset: UInt64, byteCount: Int)
     /// A block with its path to the root.
-    case prove(block: UInt64, nonce: [UInt8])
+    case prove(block: Int, nonce: [UInt8])
     /// Closes the handle.
     case release
     /// Handle 0: which contents are bound to a name?
