@@ -1,1 +1,0 @@
-#include "CDIGSHA256.h"
