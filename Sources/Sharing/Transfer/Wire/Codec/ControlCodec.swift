@@ -77,8 +77,7 @@ enum ControlCodec {
             let bytes = try Self.bytes(message.bytes, upTo: TransferLimits.maximumListingPartByteCount, "bytes")
             return .response(.listingPart(offset: message.offset, bytes: bytes))
         case .proof(let message):
-            let nonce = try Self.bytes(message.nonce, upTo: TransferLimits.maximumNonceByteCount, "nonce")
-            return .response(.proof(block: try Self.index(message.block), nonce: nonce, try Self.proof(message)))
+            return .response(try Self.proof(message))
         case .resolved(let message):
             return .response(.resolved(requestID: message.requestID, bindings: try Self.bindings(message.bindings)))
         }
@@ -170,17 +169,16 @@ enum ControlCodec {
         case .listingPart(let offset, let bytes):
             wire.listingPart.offset = offset
             wire.listingPart.bytes = Data(bytes)
-        case .proof(let block, let nonce, let answer):
+        case .proof(let proof, let nonce):
+            wire.proof.block = UInt64(clamping: proof.block)
+            wire.proof.nonce = Data(nonce)
+            wire.proof.data = Data(proof.bytes)
+            wire.proof.uncles = Self.data(proof.uncles)
+        case .proofUnavailable(let block, let nonce, let reason):
             wire.proof.block = UInt64(clamping: block)
             wire.proof.nonce = Data(nonce)
-            switch answer {
-            case .block(let data, let uncles):
-                wire.proof.data = Data(data)
-                wire.proof.uncles = Self.data(uncles)
-            case .unavailable(let reason):
-                // Zero means that the proof follows.
-                wire.proof.unavailable = reason == .unspecified ? .notHeld : reason.wire
-            }
+            // Zero means that the proof follows.
+            wire.proof.unavailable = reason == .unspecified ? .notHeld : reason.wire
         case .resolved(let requestID, let bindings):
             wire.resolved.requestID = requestID
             wire.resolved.bindings = bindings.map { Data($0) }
@@ -220,11 +218,16 @@ enum ControlCodec {
         }
     }
 
-    private static func proof(_ message: Dig_Transfer_V1_Proof) throws(TransferWireError) -> ProofAnswer {
-        guard message.unavailable == .unspecified else { return .unavailable(UnavailableReason(message.unavailable)) }
+    private static func proof(_ message: Dig_Transfer_V1_Proof) throws(TransferWireError) -> TransferResponse {
+        let block = try Self.index(message.block)
+        let nonce = try Self.bytes(message.nonce, upTo: TransferLimits.maximumNonceByteCount, "nonce")
+        guard message.unavailable == .unspecified else {
+            return .proofUnavailable(block: block, nonce: nonce, UnavailableReason(message.unavailable))
+        }
         let data = try Self.bytes(message.data, upTo: TransferLimits.blockByteCount, "data")
         guard !data.isEmpty else { throw .fieldOutOfRange(field: "data") }
-        return .block(data: data, uncles: try Self.digests(message.uncles, 0...TransferLimits.maximumTreeLayer, "uncles"))
+        let uncles = try Self.digests(message.uncles, 0...TransferLimits.maximumTreeLayer, "uncles")
+        return .proof(BlockProof(block: block, bytes: data, uncles: uncles), nonce: nonce)
     }
 
     private static func key(_ key: Dig_Transfer_V1_Resolve.OneOf_Key?) throws(TransferWireError) -> BindingKey {

@@ -10,7 +10,9 @@ enum TransferResponse: Hashable, Sendable {
     case have([ChunkRange])
     case chunksUnavailable(ChunkRange, UnavailableReason)
     case listingPart(offset: UInt64, bytes: [UInt8])
-    case proof(block: Int, nonce: [UInt8], ProofAnswer)
+    /// To be verified against the descriptor.
+    case proof(BlockProof, nonce: [UInt8])
+    case proofUnavailable(block: Int, nonce: [UInt8], UnavailableReason)
     /// Encoded signed envelopes, none of them checked.
     case resolved(requestID: UInt32, bindings: [[UInt8]])
 }
