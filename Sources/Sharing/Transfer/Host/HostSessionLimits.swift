@@ -1,0 +1,17 @@
+/// Bounds of one session.
+struct HostSessionLimits: Hashable, Sendable {
+    var handleCount = TransferLimits.maximumHandleCount
+    var outstandingChunkCount = TransferLimits.maximumOutstandingChunkCount
+    /// Requests other than for chunks, not yet answered. At the limit nothing more is read from the stream.
+    var pendingRequestCount = 256
+    /// Responses not yet written. At the limit nothing more is read from the stream.
+    var queuedResponseCount = 256
+    /// The same in bytes, counted roughly.
+    var queuedResponseByteCount = 1024 * 1024
+    /// Jobs that run at once.
+    var runningJobCount = 8
+    /// Pieces that are read at once.
+    var runningReadCount = 2
+    var readAheadByteCount = 2 * 1024 * 1024
+    var pieceByteCount = 512 * 1024
+}

@@ -1,0 +1,5 @@
+/// Something a host serves.
+public enum HostedContent: Sendable {
+    case file(HostedFile)
+    case folder(HostedFolder)
+}

@@ -1,0 +1,31 @@
+public import DIGContent
+public import DIGIdentity
+
+/// A file on disk with what is needed to serve it.
+public struct HostedFile: Sendable {
+    public var descriptor: FileDescriptor
+    /// The layer of the stored hashes, and of the chunks served unless a client asks for a higher one.
+    public var chunkLayer: Int
+    public var path: String
+    /// As it was when the file was hashed. Nil: a file that this process is still writing.
+    public var stamp: FileStamp?
+    /// What clients are told; a hint.
+    public var name: String?
+    public var bindings: [SignedEnvelope]
+    public var hashes: any ChunkHashSource
+    public var availability: any ChunkAvailability
+
+    public init(
+        descriptor: FileDescriptor, chunkLayer: Int, path: String, stamp: FileStamp?, name: String? = nil, bindings: [SignedEnvelope] = [],
+        hashes: any ChunkHashSource, availability: any ChunkAvailability = CompleteAvailability()
+    ) {
+        self.descriptor = descriptor
+        self.chunkLayer = chunkLayer
+        self.path = path
+        self.stamp = stamp
+        self.name = name
+        self.bindings = bindings
+        self.hashes = hashes
+        self.availability = availability
+    }
+}
