@@ -47,10 +47,10 @@ public enum ContentReference: Hashable, Sendable {
         }
     }
 
-    /// `bciq` stands for the bytes 0x12 0x20 in base32; a long text that begins so is meant as a content hash.
+    /// `bciq` stands for the bytes 0x12 0x20 in base32; a long text of letters and digits that begins so is meant as a content hash.
     private static func looksLikeContentHash(_ text: String) -> Bool {
-        guard text.utf8.count >= self.hashLikeLength || text.utf8.count == ContentHash.textLength else { return false }
-        return text.prefix(4).lowercased() == "bciq" && text.utf8.allSatisfy { ($0 | 0x20) >= UInt8(ascii: "a") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        text.utf8.count >= self.hashLikeLength && text.prefix(4).lowercased() == "bciq"
+            && text.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil) }
     }
 
     private static func trimmed(_ text: String) -> String {

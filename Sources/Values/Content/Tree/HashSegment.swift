@@ -32,9 +32,9 @@ public struct HashSegment: Hashable, Sendable {
         self.uncles = uncles
     }
 
-    /// The layers that need an uncle, after checking that the request fits the tree.
+    /// The layers that need an uncle, after checking that the request fits the tree; `proofLayers` is `nil` for up to the root.
     static func uncleLayers(
-        geometry: TreeGeometry, layer: Int, index: Int, count: Int, proofLayers: Int
+        geometry: TreeGeometry, layer: Int, index: Int, count: Int, proofLayers: Int?
     ) throws(ContentError) -> Range<Int> {
         guard layer >= 0, layer <= geometry.height else {
             throw ContentError(.geometryMismatch, "the tree has layers 0 to \(geometry.height), not \(layer)")
@@ -46,6 +46,7 @@ public struct HashSegment: Hashable, Sendable {
         guard count <= padded, index >= 0, index <= padded - count, index % count == 0 else {
             throw ContentError(.geometryMismatch, "\(count) hashes from index \(index) are no subtree of layer \(layer), which has \(padded) nodes")
         }
+        let proofLayers = proofLayers ?? geometry.height - layer
         guard proofLayers >= 0, proofLayers <= geometry.height - layer else {
             throw ContentError(.geometryMismatch, "there are \(geometry.height - layer) layers above layer \(layer), not \(proofLayers)")
         }
@@ -64,7 +65,7 @@ public struct HashSegment: Hashable, Sendable {
             throw ContentError(.geometryMismatch, "an empty file has no hashes")
         }
         let uncleLayers = try Self.uncleLayers(
-            geometry: geometry, layer: self.layer, index: self.index, count: self.count, proofLayers: max(0, geometry.height - self.layer))
+            geometry: geometry, layer: self.layer, index: self.index, count: self.count, proofLayers: nil)
         guard self.hashes.count == self.count * SHA256Digest.byteCount else {
             throw ContentError(.geometryMismatch, "\(self.count) hashes are \(self.count * SHA256Digest.byteCount) bytes, these are \(self.hashes.count)")
         }
@@ -91,7 +92,7 @@ public struct HashSegment: Hashable, Sendable {
 
     /// The hash at `position` of the run; `nil` outside it.
     public func hash(at position: Int) -> SHA256Digest? {
-        guard position >= 0, position < self.count, self.hashes.count == self.count * SHA256Digest.byteCount else { return nil }
+        guard position >= 0, position < self.count, position < self.hashes.count / SHA256Digest.byteCount else { return nil }
         return self.hashes.withUnsafeBytes { bytes in
             bytes.baseAddress.map { SHA256Digest(loadingFrom: $0 + position * SHA256Digest.byteCount) }
         }

@@ -30,8 +30,8 @@ public struct TreeProver: Sendable {
         guard let base = self.layer(layer) else {
             throw ContentError(.geometryMismatch, "layers \(self.lowestLayer) to \(self.geometry.height) can be served, not \(layer)")
         }
-        let wanted = proofLayers ?? self.geometry.height - layer
-        let uncleLayers = try HashSegment.uncleLayers(geometry: self.geometry, layer: layer, index: index, count: count, proofLayers: wanted)
+        let uncleLayers = try HashSegment.uncleLayers(
+            geometry: self.geometry, layer: layer, index: index, count: count, proofLayers: proofLayers)
 
         var hashes: [UInt8] = []
         hashes.reserveCapacity(count * SHA256Digest.byteCount)
