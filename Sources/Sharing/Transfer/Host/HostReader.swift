@@ -18,7 +18,7 @@ final class HostReader: Sendable {
     ///   - buffer: Overwritten. Its memory is used again if nobody else holds it.
     func readFrames(of file: HostedFile, layout: ChunkLayout, chunks: Range<Int>, handle: UInt32, into buffer: inout ByteBuffer) throws(FileReadError) {
         let reader = try self.reader(for: file)
-        do {
+        do throws(FileReadError) {
             buffer.clear(minimumCapacity: chunks.count * (TransferLimits.frameHeaderByteCount + layout.chunkByteCount))
             for chunk in chunks {
                 let index = UInt32(truncatingIfNeeded: chunk)
@@ -45,7 +45,7 @@ final class HostReader: Sendable {
         let range = try BlockProof.requiredBytes(block: block, geometry: prover.geometry, lowestLayer: prover.lowestLayer)
         let reader = try self.reader(for: file)
         var buffer = ByteBuffer()
-        do {
+        do throws(FileReadError) {
             try Self.read(from: reader, count: Int(range.upperBound - range.lowerBound), at: range.lowerBound, into: &buffer)
             try reader.checkUnchanged()
         } catch {

@@ -1,5 +1,5 @@
-import Collections
 import DIGContent
+import DequeModule
 import NIOCore
 
 /// The host's side of one session: which contents are open, which chunks are owed, what is read ahead.

@@ -1,5 +1,5 @@
-import Collections
 import DIGContent
+import OrderedCollections
 import Synchronization
 
 /// Keeps the files in use open, at most so many; the one unused for longest is closed first.

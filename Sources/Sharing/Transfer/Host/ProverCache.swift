@@ -1,5 +1,5 @@
-import Collections
 import DIGContent
+import OrderedCollections
 import Synchronization
 
 /// Keeps the hash trees in use in memory, at most so many bytes; the one unused for longest goes first.

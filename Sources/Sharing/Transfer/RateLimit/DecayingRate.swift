@@ -1,9 +1,11 @@
 public import NIOCore
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #else
-import Foundation
+import Darwin
 #endif
 
 /// A byte rate that forgets: each byte's weight falls to 1/e in ``timeConstant``.
