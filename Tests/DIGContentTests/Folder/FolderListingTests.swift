@@ -113,10 +113,9 @@ struct FolderListingTests {
         #expect(throws: ContentError(.listingTooLarge, "")) {
             try FolderListing(decoding: [UInt8](repeating: 0, count: FolderListing.maximumByteCount + 1))
         }
-        let long = try (0..<4200).map { number in
-            let stem = String(repeating: String(repeating: "d", count: 250) + "/", count: 16)
-            return try self.entry(stem + String(number))
-        }
+        let stem = String(repeating: String(repeating: "d", count: 250) + "/", count: 16)
+        let descriptor = try FileDescriptor(size: 0, root: .zero)
+        let long = try (0..<4200).map { FolderListing.Entry(path: try SafePath(stem + String($0)), descriptor: descriptor) }
         #expect(throws: ContentError(.listingTooLarge, "")) { try FolderListing(entries: long) }
         _ = try FolderListing(entries: long.prefix(100))
     }

@@ -39,12 +39,15 @@ public struct FolderListing: Hashable, Sendable {
     ///
     /// - Throws: ``ContentError`` with `.listingTooLarge`, or `.malformedListing` if a path occurs twice or is both file and folder.
     public init(entries: some Sequence<Entry>) throws(ContentError) {
+        let entries = Array(entries)
+        try Self.checkSize(entries)
         try self.init(sorted: entries.sorted { $0.path < $1.path })
     }
 
     /// `entries` are in ascending order.
     init(sorted entries: [Entry]) throws(ContentError) {
-        try Self.check(entries)
+        try Self.checkSize(entries)
+        try Self.checkPaths(entries)
         self.entries = entries
         self.contentHash = ContentHash(digest: SHA256Digest(hashing: Self.encode(entries)))
     }
@@ -65,7 +68,7 @@ public struct FolderListing: Hashable, Sendable {
         return low < self.entries.count && self.entries[low].path == path ? self.entries[low] : nil
     }
 
-    private static func check(_ entries: [Entry]) throws(ContentError) {
+    private static func checkSize(_ entries: [Entry]) throws(ContentError) {
         guard entries.count <= self.maximumEntryCount else {
             throw ContentError(.listingTooLarge, "a folder may have \(self.maximumEntryCount) files, this one has \(entries.count)")
         }
@@ -73,6 +76,9 @@ public struct FolderListing: Hashable, Sendable {
         guard byteCount <= self.maximumByteCount else {
             throw ContentError(.listingTooLarge, "a folder listing may have \(self.maximumByteCount) bytes, this one has \(byteCount)")
         }
+    }
+
+    private static func checkPaths(_ entries: [Entry]) throws(ContentError) {
         for (previous, next) in zip(entries, entries.dropFirst()) where !(previous.path < next.path) {
             let reason = previous.path == next.path ? "occurs twice" : "is out of order"
             throw ContentError(.malformedListing, "the path \"\(next.path.displayText)\" \(reason)")

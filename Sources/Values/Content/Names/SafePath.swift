@@ -20,16 +20,12 @@ public struct SafePath: Hashable, Sendable, Comparable, CustomStringConvertible 
             throw Self.unsafe("the path has \(string.utf8.count) bytes, at most \(Self.maximumByteCount) are allowed")
         }
         guard string.utf8.first != UInt8(ascii: "/") else { throw Self.unsafe("the path \(Self.quoted(string)) is absolute") }
-        let components = string.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        guard components.count <= Self.maximumDepth else {
-            throw Self.unsafe("the path has \(components.count) components, at most \(Self.maximumDepth) are allowed")
+        var contiguous = string
+        contiguous.makeContiguousUTF8()
+        if let reason = contiguous.withUTF8({ Self.reasonToRefuse($0) }) {
+            throw Self.unsafe("the path \(Self.quoted(string)) \(reason)")
         }
-        for component in components {
-            if let reason = Self.reasonToRefuse(component: Substring(component)) {
-                throw Self.unsafe("the path \(Self.quoted(string)) \(reason)")
-            }
-        }
-        self.string = string
+        self.string = contiguous
     }
 
     /// A single component, such as a file name that a link proposes.
@@ -40,17 +36,23 @@ public struct SafePath: Hashable, Sendable, Comparable, CustomStringConvertible 
         try self.init(fileName)
     }
 
-    private static func reasonToRefuse(component: Substring) -> String? {
-        switch component {
-        case "": return "has an empty component"
-        case ".", "..": return "has the component \"\(component)\""
-        default: break
+    private static func reasonToRefuse(_ path: UnsafeBufferPointer<UInt8>) -> String? {
+        var previous: UInt8 = 0
+        for byte in path {
+            // C0 and DEL are single bytes; C1, U+0080 to U+009F, is 0xC2 and one of 0x80 to 0x9F.
+            if byte < 0x20 || byte == 0x7f || (previous == 0xc2 && byte < 0xa0) { return "contains a control character" }
+            if byte == UInt8(ascii: "\\") { return "contains a backslash" }
+            previous = byte
         }
-        if component.utf8.count > Self.maximumComponentByteCount {
-            return "has a component of \(component.utf8.count) bytes, at most \(Self.maximumComponentByteCount) are allowed"
+        let components = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        guard components.count <= Self.maximumDepth else { return "has \(components.count) components, at most \(Self.maximumDepth) are allowed" }
+        for component in components {
+            if component.isEmpty { return "has an empty component" }
+            if component.count <= 2, component.allSatisfy({ $0 == UInt8(ascii: ".") }) { return "has the component \".\" or \"..\"" }
+            if component.count > Self.maximumComponentByteCount {
+                return "has a component of \(component.count) bytes, at most \(Self.maximumComponentByteCount) are allowed"
+            }
         }
-        if component.utf8.contains(UInt8(ascii: "\\")) { return "contains a backslash" }
-        if component.unicodeScalars.contains(where: DisplayText.isControl) { return "contains a control character" }
         return nil
     }
 
@@ -71,7 +73,8 @@ public struct SafePath: Hashable, Sendable, Comparable, CustomStringConvertible 
     public static func == (lhs: Self, rhs: Self) -> Bool { lhs.string.utf8.elementsEqual(rhs.string.utf8) }
 
     public func hash(into hasher: inout Hasher) {
-        for byte in self.string.utf8 { hasher.combine(byte) }
+        var string = self.string
+        string.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
         hasher.combine(UInt8(0xff))
     }
 
