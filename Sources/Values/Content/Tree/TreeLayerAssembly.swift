@@ -64,6 +64,6 @@ public struct TreeLayerAssembly: Sendable {
         for index in 0..<self.requiredSegments {
             bytes.append(contentsOf: (self.segments[index] ?? []).prefix(byteCount - bytes.count))
         }
-        return try? TreeLayer(fileSize: self.descriptor.size, layer: self.layer, rawBytes: bytes)
+        return TreeLayer(geometry: self.geometry, layer: self.layer, checkedBytes: bytes)
     }
 }
