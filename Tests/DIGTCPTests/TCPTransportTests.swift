@@ -1,0 +1,185 @@
+import DIGMultiformats
+import DIGNet
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@testable import DIGTCP
+
+@Suite("TCP transport", .timeLimit(.minutes(1)))
+struct TCPTransportTests {
+    let group = MultiThreadedEventLoopGroup.singleton
+
+    func noHandlers(_ channel: any Channel) -> EventLoopFuture<Void> { channel.eventLoop.makeSucceededVoidFuture() }
+
+    func listen(
+        _ transport: TCPTransport, on address: String, remotes: Remotes = Remotes()
+    ) async throws -> any Listener {
+        try await transport.listen(on: Multiaddr(address)) { channel, remote in
+            remotes.append(remote)
+            return channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(EchoHandler()) }
+        }
+    }
+
+    /// Dials, sends, expects the same back, and returns the channel.
+    func echo(_ transport: TCPTransport, to address: Multiaddr) async throws -> any Channel {
+        let loop = self.group.next()
+        let bytes = ByteBuffer(bytes: (0..<300_000).map { UInt8(truncatingIfNeeded: $0) })
+        let answer = loop.makePromise(of: ByteBuffer.self)
+        let channel: any Channel
+        do {
+            channel = try await transport.dial(address, on: loop) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(CollectHandler(byteCount: bytes.readableBytes, promise: answer))
+                }
+            }
+        } catch {
+            answer.fail(error)
+            throw error
+        }
+        #expect(channel.eventLoop === loop)
+        try await channel.writeAndFlush(bytes)
+        #expect(try await answer.futureResult.get() == bytes)
+        return channel
+    }
+
+    @Test("understands hosts with a port and nothing behind it")
+    func understands() throws {
+        let transport = TCPTransport(group: self.group)
+        for text in ["/ip4/1.2.3.4/tcp/5", "/ip6/::1/tcp/5", "/ip6zone/eth0/ip6/fe80::1/tcp/5", "/dns/a.example/tcp/5", "/dns4/a/tcp/5", "/dns6/a/tcp/5"] {
+            #expect(transport.canDial(try Multiaddr(text)), "\(text)")
+            #expect(transport.canListen(on: try Multiaddr(text)) == !text.contains("dns"), "\(text)")
+        }
+        for text in ["/ip4/1.2.3.4/udp/5", "/ip4/1.2.3.4/tcp/5/ws", "/ip4/1.2.3.4", "/tcp/5", "/dnsaddr/a/tcp/5", "/memory/1", "/ip6zone/eth0/ip4/1.2.3.4/tcp/5"] {
+            if let address = try? Multiaddr(text) { #expect(!transport.canDial(address), "\(text)") }
+        }
+    }
+
+    @Test("carries bytes both ways and reports the dialer's address", arguments: ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"])
+    func roundTrip(address: String) async throws {
+        let transport = TCPTransport(group: self.group)
+        let remotes = Remotes()
+        let listener = try await self.listen(transport, on: address, remotes: remotes)
+        #expect(listener.address.components.last != .tcp(0))
+        let channel = try await self.echo(transport, to: listener.address)
+        let port = try #require(channel.localAddress?.port)
+        #expect(remotes.all == [try Multiaddr(address.replacing("tcp/0", with: "tcp/\(port)"))])
+        try await channel.close()
+        await listener.close()
+    }
+
+    @Test("listens on the wildcards of both families on one port")
+    func wildcards() async throws {
+        let transport = TCPTransport(group: self.group)
+        let four = try await self.listen(transport, on: "/ip4/0.0.0.0/tcp/0")
+        guard case .tcp(let port) = four.address.components.last else { throw ChannelError.unknownLocalAddress }
+        let six = try await self.listen(transport, on: "/ip6/::/tcp/\(port)")
+        for text in ["/ip4/127.0.0.1/tcp/\(port)", "/ip6/::1/tcp/\(port)"] {
+            try await self.echo(transport, to: Multiaddr(text)).close()
+        }
+        await four.close()
+        await six.close()
+    }
+
+    @Test("throws the system's error when nobody listens")
+    func refused() async throws {
+        let transport = TCPTransport(group: self.group)
+        let listener = try await self.listen(transport, on: "/ip4/127.0.0.1/tcp/0")
+        await listener.close()
+        let error = await #expect(throws: IOError.self) {
+            _ = try await transport.dial(listener.address, on: self.group.next(), initializer: self.noHandlers)
+        }
+        #expect(error?.description.contains("refused") == true)
+    }
+
+    @Test("gives up after the connect timeout")
+    func connectTimeout() async throws {
+        let full = try FullListener()
+        var configuration = TCPConfiguration()
+        configuration.connectTimeout = .milliseconds(50)
+        let transport = TCPTransport(group: self.group, configuration: configuration)
+        await #expect(throws: ConnectionError(.timedOut, "")) {
+            _ = try await transport.dial(full.address, on: self.group.next(), initializer: self.noHandlers)
+        }
+    }
+
+    @Test("closes the socket when the dial is cancelled")
+    func cancellation() async throws {
+        let full = try FullListener()
+        let transport = TCPTransport(group: self.group)
+        let loop = self.group.next()
+        let made = loop.makePromise(of: (any Channel).self)
+        let dial = Task {
+            try await transport.dial(full.address, on: loop) { channel in
+                made.succeed(channel)
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
+        }
+        let channel = try await made.futureResult.get()
+        dial.cancel()
+        await #expect(throws: CancellationError.self) { _ = try await dial.value }
+        _ = await channel.closeFuture.result()
+        #expect(!channel.isActive)
+    }
+
+    @Test("dials from the listening port when asked to, and from another if that pair is in use")
+    func listeningPort() async throws {
+        var configuration = TCPConfiguration()
+        configuration.dialsFromListeningPort = true
+        let dialing = TCPTransport(group: self.group, configuration: configuration)
+        let remotes = Remotes()
+        let own = try await self.listen(dialing, on: "/ip4/127.0.0.1/tcp/0")
+        let listener = try await self.listen(TCPTransport(group: self.group), on: "/ip4/127.0.0.1/tcp/0", remotes: remotes)
+        let first = try await self.echo(dialing, to: listener.address)
+        let second = try await self.echo(dialing, to: listener.address)
+        #expect(remotes.all.first == own.address)
+        #expect(remotes.all.last != own.address)
+        // The listener still accepts.
+        let third = try await self.echo(TCPTransport(group: self.group), to: own.address)
+        for channel in [first, second, third] { try await channel.close() }
+        await own.close()
+        await listener.close()
+    }
+
+    @Test("resolves names, keeping what follows the port")
+    func names() async throws {
+        let transport = TCPTransport(group: self.group)
+        #expect(try await transport.resolve(Multiaddr("/dns4/localhost/tcp/80")) == [Multiaddr("/ip4/127.0.0.1/tcp/80")])
+        #expect(try await transport.resolve(Multiaddr("/dns4/localhost/tcp/80/ws")) == [Multiaddr("/ip4/127.0.0.1/tcp/80/ws")])
+        #expect(try await transport.resolve(Multiaddr("/ip4/1.2.3.4/tcp/80")) == [Multiaddr("/ip4/1.2.3.4/tcp/80")])
+        let listener = try await self.listen(transport, on: "/ip4/127.0.0.1/tcp/0")
+        try await self.echo(transport, to: Multiaddr(components: [.dns4("localhost")] + listener.address.components.dropFirst())).close()
+        await listener.close()
+        await #expect(throws: HostResolutionError.self) {
+            _ = try await transport.resolve(Multiaddr(components: [.dns4("no..name"), .tcp(80)]))
+        }
+    }
+
+    @Test("says which zone is unknown")
+    func unknownZone() async throws {
+        let transport = TCPTransport(group: self.group)
+        let address = Multiaddr(components: [.ip6zone("nosuch0"), .ip6(.loopback), .tcp(1)])
+        await #expect(throws: (any Error).self) {
+            do {
+                _ = try await transport.dial(address, on: self.group.next(), initializer: self.noHandlers)
+            } catch {
+                #expect("\(error)".contains("nosuch0"))
+                throw error
+            }
+        }
+    }
+}
+
+/// The remote addresses that a listener was told.
+final class Remotes: Sendable {
+    private let addresses = Mutex<[Multiaddr]>([])
+    var all: [Multiaddr] { self.addresses.withLock { $0 } }
+    func append(_ address: Multiaddr) { self.addresses.withLock { $0.append(address) } }
+}
+
+extension EventLoopFuture where Value: Sendable {
+    fileprivate func result() async -> Result<Value, any Error> {
+        do { return .success(try await self.get()) } catch { return .failure(error) }
+    }
+}
