@@ -23,6 +23,11 @@ public protocol Transport: Sendable {
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> any Channel
 
+    /// Replaces a name in `address` by the IP addresses it stands for. An address without a name is returned as it is.
+    ///
+    /// - Throws: The system's error if the name can't be resolved.
+    func resolve(_ address: Multiaddr) async throws -> [Multiaddr]
+
     /// Accepts channels at `address` until the listener is closed.
     ///
     /// - Parameter initializer: Called for each accepted channel with the address of its remote end.
@@ -31,6 +36,10 @@ public protocol Transport: Sendable {
         on address: Multiaddr,
         initializer: @escaping @Sendable (any Channel, Multiaddr) -> EventLoopFuture<Void>
     ) async throws -> any Listener
+}
+
+extension Transport {
+    public func resolve(_ address: Multiaddr) async throws -> [Multiaddr] { [address] }
 }
 
 /// A bound address that accepts channels.
