@@ -253,7 +253,8 @@ struct YamuxStateMachineTests {
         "floods end the connection",
         arguments: [
             YamuxHeader(kind: .ping, flags: .syn, streamID: 0, length: 1), YamuxHeader(kind: .ping, flags: .ack, streamID: 0, length: 1),
-            YamuxHeader(kind: .windowUpdate, streamID: 1, length: 0), YamuxHeader(kind: .data, streamID: 1, length: 0),
+            YamuxHeader(kind: .windowUpdate, streamID: 1, length: 0), YamuxHeader(kind: .windowUpdate, flags: .ack, streamID: 1, length: 1),
+            YamuxHeader(kind: .data, flags: .ack, streamID: 1, length: 0), YamuxHeader(kind: .data, streamID: 1, length: 0),
             YamuxHeader(kind: .windowUpdate, streamID: 77, length: 1), YamuxHeader(kind: .data, streamID: 77, length: 1),
             YamuxHeader(kind: .windowUpdate, flags: .rst, streamID: 77, length: 1),
         ])
@@ -284,6 +285,28 @@ struct YamuxStateMachineTests {
         }
         #expect(outcome == .violation(.tooManyGlitches))
         #expect(machine.streamCount == 0)
+    }
+
+    @Test("resets of streams that were used are free")
+    func usedStreamsMayBeReset() {
+        var machine = self.machine(listener: true) { $0.glitchBurst = 1 }
+        for id in stride(from: 1, to: 20_000, by: 2) as StrideTo<UInt32> {
+            _ = machine.received(self.data(id, .syn, 1), now: self.now)
+            #expect(machine.sendData(id, byteCount: 1) != nil)
+            #expect(machine.received(self.update(id, .rst), now: self.now) == .resetByPeer(id))
+        }
+    }
+
+    @Test("a reader may credit what we send in small pieces")
+    func smallUpdates() {
+        var machine = self.machine(listener: true) { $0.glitchBurst = 1 }
+        _ = machine.received(self.update(1, .syn), now: self.now)
+        for _ in 0..<100 {
+            #expect(machine.sendData(1, byteCount: 65_507) != nil)
+            for _ in 0..<127 {
+                #expect(machine.received(self.update(1, [], 516), now: self.now) == .stream(.init(streamID: 1, isCredited: true)))
+            }
+        }
     }
 
     @Test("random sequences of frames and calls never trap and keep the counts")

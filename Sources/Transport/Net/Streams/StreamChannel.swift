@@ -1,4 +1,4 @@
-public import NIOCore
+package import NIOCore
 import Synchronization
 
 /// One stream of a multiplexed connection, as a NIO `Channel` on the connection's event loop. It carries `ByteBuffer`s.

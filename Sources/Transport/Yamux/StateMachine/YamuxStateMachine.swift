@@ -14,6 +14,8 @@ struct YamuxStateMachine {
         var isAcknowledged: Bool
         /// What the peer lets us send.
         var sendWindow = ReceiveWindow.initialByteCount
+        /// A data frame of ours was sent on it.
+        var hasSent = false
         var sendIsFinished = false
         var receiveIsFinished = false
         var receiveWindow: ReceiveWindow
@@ -66,6 +68,10 @@ struct YamuxStateMachine {
     private static let lateFramesPerStream = 4
     /// … up to this many in all.
     private static let maximumLateFrames = 16_384
+    /// A reader may take what we send in pieces as small as this and credit each, as py-libp2p does, …
+    private static let byteCountPerWindowUpdate = 64
+    /// … with up to so many window updates under way.
+    private static let maximumExcusedWindowUpdates = 65_536
 
     private let configuration: YamuxConfiguration
     private let role: ConnectionRole
@@ -77,7 +83,7 @@ struct YamuxStateMachine {
     /// Bytes that the peer had credit for when their stream was reset: they may still come.
     private var lateBytes: UInt64 = 0
     private var lateFrames = 0
-    /// The peer may answer each data frame with a window update.
+    /// Window updates that the data sent explains.
     private var excusedWindowUpdates = 64
     private var localGoAway = false
     private var remoteGoAway = false
@@ -133,7 +139,9 @@ struct YamuxStateMachine {
     mutating func sendData(_ id: UInt32, byteCount: Int) -> YamuxHeader? {
         guard let length = UInt32(exactly: byteCount), Int(length) <= self.sendWindow(id) else { return nil }
         self.streams[id]?.sendWindow -= length
-        self.excusedWindowUpdates = min(self.excusedWindowUpdates + 1, Self.maximumLateFrames)
+        self.streams[id]?.hasSent = true
+        self.excusedWindowUpdates = min(
+            Self.maximumExcusedWindowUpdates, self.excusedWindowUpdates + 4 + byteCount / Self.byteCountPerWindowUpdate)
         return YamuxHeader(kind: .data, flags: self.takePendingFlags(id), streamID: id, length: length)
     }
 
@@ -235,10 +243,16 @@ struct YamuxStateMachine {
 
         if header.flags.contains(.rst) {
             self.remove(id)
-            guard self.glitches.spend(now: now) else { return .violation(.tooManyGlitches) }
+            // Opening streams only to reset them costs us work (as HTTP/2's rapid reset, CVE-2023-44487, does). A stream on which
+            // something came of it may end like this.
+            if !stream.hasSent, !stream.sendIsFinished, !stream.receiveIsFinished {
+                guard self.glitches.spend(now: now) else { return .violation(.tooManyGlitches) }
+            }
             return .resetByPeer(id)
         }
 
+        // What makes a frame without bytes or credit worth sending.
+        let carriesNews = event.isNew || !stream.isAcknowledged || header.flags.contains(.fin)
         if !stream.isAcknowledged {
             // Any frame on the stream shows that the peer has taken it.
             self.streams[id]?.isAcknowledged = true
@@ -254,7 +268,7 @@ struct YamuxStateMachine {
             }
             if header.length > 0 {
                 self.wantsRoundTrip = true
-            } else if header.flags.isDisjoint(with: [.syn, .ack, .fin]) {
+            } else if !carriesNews {
                 guard self.glitches.spend(now: now) else { return .violation(.tooManyGlitches) }
             }
         case .windowUpdate:
@@ -263,7 +277,7 @@ struct YamuxStateMachine {
             guard !overflow else { return .violation(.windowOverflow(streamID: id)) }
             self.streams[id]?.sendWindow = window
             event.isCredited = header.length > 0
-            if header.flags.isDisjoint(with: [.syn, .ack, .fin]), !self.excuseWindowUpdate() {
+            if !carriesNews, !self.excuseWindowUpdate() {
                 guard self.glitches.spend(now: now) else { return .violation(.tooManyGlitches) }
             }
         case .ping, .goAway:
