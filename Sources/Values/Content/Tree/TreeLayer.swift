@@ -54,14 +54,16 @@ public struct TreeLayer: Hashable, Sendable {
     /// The layer above; `nil` at the root.
     public func next() -> TreeLayer? {
         guard self.layer < self.geometry.height else { return nil }
-        var bytes = self.rawBytes
-        if self.nodeCount % 2 == 1 { bytes.append(contentsOf: TreeGeometry.paddingHash(atLayer: self.layer).bytes) }
-        let pairCount = bytes.count / (2 * SHA256Digest.byteCount)
-        bytes.withUnsafeMutableBytes { buffer in
-            let nodes = buffer.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            dig_sha256_pairs(nodes, pairCount, nodes)
+        let pairCount = self.nodeCount / 2
+        let parentCount = self.geometry.nodeCount(atLayer: self.layer + 1)
+        let bytes = [UInt8](unsafeUninitializedCapacity: parentCount * SHA256Digest.byteCount) { parents, initializedCount in
+            self.rawBytes.withUnsafeBufferPointer { dig_sha256_pairs($0.baseAddress, pairCount, parents.baseAddress) }
+            if parentCount > pairCount {
+                let last = SHA256Digest.node(self.existingNode(at: self.nodeCount - 1), TreeGeometry.paddingHash(atLayer: self.layer))
+                last.withUnsafeBytes { UnsafeMutableRawBufferPointer(parents)[(pairCount * SHA256Digest.byteCount)...].copyBytes(from: $0) }
+            }
+            initializedCount = parentCount * SHA256Digest.byteCount
         }
-        bytes.removeLast(bytes.count - pairCount * SHA256Digest.byteCount)
         return TreeLayer(geometry: self.geometry, layer: self.layer + 1, checkedBytes: bytes)
     }
 
