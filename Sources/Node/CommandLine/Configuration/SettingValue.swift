@@ -1,0 +1,72 @@
+/// The value of a ``Setting``.
+public enum SettingValue: Hashable, Sendable {
+    case path(String)
+    case addresses([String])
+    /// Bytes per second; `nil` is unlimited.
+    case rate(UInt64?)
+    case flag(Bool)
+    case count(Int)
+
+    /// Reads the text of a flag or an environment variable.
+    ///
+    /// - Throws: ``SettingTextError``, which says what is expected.
+    public init(_ text: String, for setting: Setting) throws(SettingTextError) {
+        switch setting.kind {
+        case .path:
+            guard !text.isEmpty else { throw SettingTextError(expected: "a path") }
+            self = .path(text)
+        case .addresses:
+            // An empty text is an empty list: listen nowhere.
+            self = .addresses(text.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init))
+        case .rate:
+            if text.lowercased() == "unlimited" {
+                self = .rate(nil)
+                return
+            }
+            guard let rate = ByteCount.parse(text), rate > 0 else {
+                throw SettingTextError(expected: "a rate such as \"500 KiB/s\" or \"2M\", or \"unlimited\"")
+            }
+            self = .rate(rate)
+        case .flag:
+            switch text.lowercased() {
+            case "true", "yes", "on", "1": self = .flag(true)
+            case "false", "no", "off", "0": self = .flag(false)
+            default: throw SettingTextError(expected: "true or false")
+            }
+        case .count(let range):
+            guard let count = Int(text), range.contains(count) else {
+                throw SettingTextError(expected: "a number from \(range.lowerBound) to \(range.upperBound)")
+            }
+            self = .count(count)
+        }
+    }
+
+    /// As a person would write it.
+    public var text: String {
+        switch self {
+        case .path(let path): path
+        case .addresses(let addresses): addresses.isEmpty ? "(none)" : addresses.joined(separator: ", ")
+        case .rate(nil): "unlimited"
+        case .rate(let rate?): "\(ByteCount.text(rate))/s"
+        case .flag(let flag): flag ? "true" : "false"
+        case .count(let count): "\(count)"
+        }
+    }
+
+    /// Rates are bytes per second, unlimited is `null`.
+    public var json: JSONValue {
+        switch self {
+        case .path(let path): .string(path)
+        case .addresses(let addresses): .array(addresses.map(JSONValue.string))
+        case .rate(let rate): rate.map(JSONValue.unsigned) ?? .null
+        case .flag(let flag): .boolean(flag)
+        case .count(let count): .integer(Int64(count))
+        }
+    }
+}
+
+/// A text that is no value of a setting.
+public struct SettingTextError: Error, Hashable, Sendable {
+    /// "a path", "true or false".
+    public var expected: String
+}
