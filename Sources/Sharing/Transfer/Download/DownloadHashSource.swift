@@ -1,0 +1,16 @@
+import DIGContent
+import Synchronization
+
+/// The chunk hashes of a download, for the host that serves it on: known once all segments are.
+final class DownloadHashSource: ChunkHashSource {
+    private let layer = Mutex<TreeLayer?>(nil)
+
+    func set(_ layer: TreeLayer) { self.layer.withLock { $0 = layer } }
+
+    func storedLayer() throws -> TreeLayer {
+        guard let layer = self.layer.withLock({ $0 }) else {
+            throw TransferError(.notFound, "the chunk hashes of this download are not complete yet")
+        }
+        return layer
+    }
+}

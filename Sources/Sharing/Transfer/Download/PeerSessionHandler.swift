@@ -1,0 +1,436 @@
+import DIGContent
+import DIGIdentity
+import Logging
+import NIOCore
+import NIOPosix
+
+/// Asks, and takes apart what comes: control messages go to the observers, chunk bodies into slabs.
+///
+/// A chunk body is copied once, from the read buffer into its slab. A full slab, up to 1 MiB, is one job on the thread pool: prove the chunks
+/// together, write them, come back once. With no slab free the stream is not read, so the sender is slowed down.
+///
+/// Slabs that are not full go to a job when waiting would hold somebody up: nothing more is outstanding than what they hold, the
+/// stream pauses between two chunks, or the oldest chunk waits longer than ``maximumDelay``.
+final class PeerSessionHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = Never
+    typealias OutboundOut = ByteBuffer
+
+    /// How long a whole chunk may wait for the next one.
+    static let maximumDelay: TimeAmount = .milliseconds(5)
+    /// How often bytes without a whole chunk are reported.
+    static let progressInterval: TimeAmount = .seconds(1)
+
+    private struct Request {
+        let chunks: Range<Int>
+        let hashes: ArraySlice<SHA256Digest>
+        /// Bit i: chunk `chunks.lowerBound + i` has not come.
+        var remaining: UInt64
+
+        func isAwaiting(_ chunk: Int) -> Bool {
+            self.chunks.contains(chunk) && self.remaining & (1 << UInt64(chunk - self.chunks.lowerBound)) != 0
+        }
+    }
+
+    private struct Content {
+        let observer: any SessionObserver
+        var layout: ChunkLayout?
+        var file: PartFile?
+        var requests: [Request] = []
+        /// Chunks asked for that have not begun to come.
+        var outstandingCount = 0
+    }
+
+    private enum Incoming {
+        case nothing
+        /// Into the slab.
+        case chunk
+        /// Cancelled, or of a handle that was released.
+        case discarded
+        /// The header is read, a slab is not free.
+        case waiting(handle: UInt32, chunk: Int, hash: SHA256Digest)
+    }
+
+    private let peer: PeerID
+    private let pool: ChunkSlabPool
+    private let limiter: RateLimiter?
+    private let threadPool: NIOThreadPool
+    private let logger: Logger
+
+    private var context: ChannelHandlerContext?
+    private var decoder = TransferFrameDecoder()
+    private var contents: [UInt32: Content] = [:]
+    private var nextHandle: UInt32 = 1
+    /// Bytes of chunks that were cancelled or whose handle was released: so many may still come.
+    private var lateByteCount = 0
+
+    private var incoming = Incoming.nothing
+    private var slab: (slab: ChunkSlab, handle: UInt32, since: NIODeadline)?
+    /// Read and not taken apart, because no slab was free.
+    private var backlog = ByteBuffer()
+    private var isReadHeldBack = false
+    private var readyAt: NIODeadline = .uptimeNanoseconds(0)
+    private var paceTimer: Scheduled<Void>?
+    private var lastReport: NIODeadline = .uptimeNanoseconds(0)
+
+    init(peer: PeerID, pool: ChunkSlabPool, limiter: RateLimiter?, threadPool: NIOThreadPool, logger: Logger) {
+        self.peer = peer
+        self.pool = pool
+        self.limiter = limiter
+        self.threadPool = threadPool
+        self.logger = logger
+    }
+
+    // MARK: - Commands
+
+    func attach(_ observer: any SessionObserver, contentHash: ContentHash, chunkLayer: Int?, subscribes: Bool) -> UInt32? {
+        guard let context = self.context, self.contents.count < TransferLimits.maximumHandleCount else { return nil }
+        let handle = self.nextHandle
+        self.nextHandle = handle == .max ? 1 : handle + 1
+        guard self.contents[handle] == nil else { return nil }
+        self.contents[handle] = Content(observer: observer)
+        var buffer = context.channel.allocator.buffer(capacity: 128)
+        buffer.writeTransferRequest(.describe(contentHash, chunkLayer: chunkLayer), handle: handle)
+        if subscribes { buffer.writeTransferRequest(.subscribe, handle: handle) }
+        context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
+        return handle
+    }
+
+    func prepare(_ handle: UInt32, file: PartFile, layout: ChunkLayout) {
+        self.contents[handle]?.file = file
+        self.contents[handle]?.layout = layout
+    }
+
+    func perform(_ commands: [SessionCommand], handle: UInt32) {
+        guard let context = self.context, var content = self.contents[handle] else { return }
+        var buffer = context.channel.allocator.buffer(capacity: 64 * commands.count)
+        var isReleased = false
+        for command in commands {
+            switch command {
+            case .getHashes(let request):
+                buffer.writeTransferRequest(.getHashes(request), handle: handle)
+            case .getListing(let offset, let byteCount):
+                buffer.writeTransferRequest(.getListing(offset: offset, byteCount: byteCount), handle: handle)
+            case .getChunks(let chunks, let hashes):
+                guard let range = ChunkRange(chunks), chunks.count <= ChunkSlab.maximumChunkCount else { continue }
+                buffer.writeTransferRequest(.getChunks(range), handle: handle)
+                content.requests.append(Request(chunks: chunks, hashes: hashes, remaining: ~0 >> UInt64(64 - chunks.count)))
+                content.outstandingCount += chunks.count
+            case .cancel(let chunks):
+                guard let range = ChunkRange(chunks) else { continue }
+                buffer.writeTransferRequest(.cancel(range), handle: handle)
+                for chunk in chunks { self.expectLate(chunk, &content) }
+            case .release:
+                buffer.writeTransferRequest(.release, handle: handle)
+                isReleased = true
+            }
+        }
+        context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
+        self.contents[handle] = content
+        if isReleased { self.release(handle) }
+        // Whoever cancels has not seen what is here already.
+        if self.slab?.handle == handle, content.outstandingCount == 0 { self.flushSlab(context) }
+    }
+
+    /// The chunk will be discarded if it comes.
+    private func expectLate(_ chunk: Int, _ content: inout Content) {
+        guard let position = content.requests.firstIndex(where: { $0.isAwaiting(chunk) }), let layout = content.layout else { return }
+        content.requests[position].remaining &= ~(1 << UInt64(chunk - content.requests[position].chunks.lowerBound))
+        if content.requests[position].remaining == 0 { content.requests.remove(at: position) }
+        content.outstandingCount -= 1
+        self.lateByteCount += DownloadStateMachine.byteCount(of: chunk, layout)
+    }
+
+    private func release(_ handle: UInt32) {
+        guard let content = self.contents.removeValue(forKey: handle) else { return }
+        if let layout = content.layout {
+            for request in content.requests {
+                for chunk in request.chunks where request.isAwaiting(chunk) {
+                    self.lateByteCount += DownloadStateMachine.byteCount(of: chunk, layout)
+                }
+            }
+        }
+        if self.slab?.handle == handle {
+            switch self.incoming {
+            case .chunk: self.incoming = .discarded
+            case .waiting, .nothing, .discarded: break
+            }
+            self.submitSlab(content)
+        }
+    }
+
+    func close() { self.context?.close(mode: .all, promise: nil) }
+
+    // MARK: - The stream
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        self.pool.sessionAdded()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.end(nil) }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.end(nil)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.end(TransferError(.disconnected, "the stream to the peer failed", cause: error))
+        context.close(mode: .all, promise: nil)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // A host never ends its direction while the session is open.
+        if case .some(.inputClosed) = event as? ChannelEvent { context.close(mode: .all, promise: nil) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    /// Lets go of everything; harmless when repeated.
+    private func end(_ error: TransferError?) {
+        guard self.context != nil else { return }
+        // What came whole is kept, whatever ended the stream.
+        if let handle = self.slab?.handle, let content = self.contents[handle] { self.submitSlab(content) }
+        self.context = nil
+        self.paceTimer?.cancel()
+        self.pool.stopWaiting(self)
+        self.pool.sessionRemoved()
+        self.backlog = ByteBuffer()
+        let contents = self.contents.values
+        self.contents = [:]
+        let error = error ?? TransferError(.disconnected, "the connection to the peer ended")
+        for content in contents { content.observer.received(.ended(error)) }
+    }
+
+    private func violate(_ message: String, cause: (any Error)? = nil) {
+        let error = TransferError(.protocolViolation, message, cause: cause)
+        self.logger.debug("peer broke the transfer protocol", metadata: ["dig.transfer.peer": "\(self.peer)", "dig.transfer.error": "\(error)"])
+        for content in self.contents.values { content.observer.received(.violated(error)) }
+        let context = self.context
+        self.end(error)
+        context?.close(mode: .all, promise: nil)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        self.isReadHeldBack = true
+        self.readIfReady(context)
+    }
+
+    private func readIfReady(_ context: ChannelHandlerContext) {
+        guard self.isReadHeldBack, self.backlog.readableBytes == 0 else { return }
+        if case .waiting = self.incoming { return }
+        let now = NIODeadline.now()
+        guard self.readyAt <= now else {
+            guard self.paceTimer == nil else { return }
+            let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+            self.paceTimer = context.eventLoop.scheduleTask(deadline: self.readyAt) {
+                bound.value.paceTimer = nil
+                if let context = bound.value.context { bound.value.readIfReady(context) }
+            }
+            return
+        }
+        self.isReadHeldBack = false
+        context.read()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard self.context != nil else { return }
+        var bytes = self.unwrapInboundIn(data)
+        if let limiter = self.limiter {
+            let now = NIODeadline.now()
+            _ = limiter.reserve(bytes.readableBytes, now: now)
+            self.readyAt = limiter.readyAt(now: now)
+        }
+        if self.backlog.readableBytes > 0 {
+            self.backlog.writeBuffer(&bytes)
+        } else {
+            self.takeApart(&bytes)
+            if bytes.readableBytes > 0 { self.backlog = bytes }
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if self.context != nil {
+            if case .nothing = self.incoming { self.flushSlab(context) }
+            self.reportProgress(context)
+        }
+        context.fireChannelReadComplete()
+    }
+
+    private func reportProgress(_ context: ChannelHandlerContext) {
+        let now = context.eventLoop.now
+        guard now >= self.lastReport + Self.progressInterval else { return }
+        self.lastReport = now
+        for content in self.contents.values where content.outstandingCount > 0 || self.slab != nil { content.observer.received(.progressed) }
+    }
+
+    /// A slab may be free.
+    private func resume() {
+        guard let context = self.context else { return }
+        if case .waiting(let handle, let chunk, let hash) = self.incoming {
+            guard self.beginChunk(chunk, handle: handle, hash: hash) else { return }
+        }
+        var bytes = self.backlog
+        self.backlog = ByteBuffer()
+        self.takeApart(&bytes)
+        if bytes.readableBytes > 0 { self.backlog = bytes }
+        if self.context != nil { self.readIfReady(context) }
+    }
+
+    // MARK: - Taking apart
+
+    private func takeApart(_ bytes: inout ByteBuffer) {
+        while self.context != nil {
+            if case .waiting = self.incoming { return }
+            let event: TransferFrameEvent?
+            do {
+                event = try self.decoder.next(&bytes)
+            } catch {
+                return self.violate("the peer sent bytes that are no frame", cause: error)
+            }
+            switch event {
+            case .chunkBody(let body):
+                if case .chunk = self.incoming, let slab = self.slab?.slab { body.withUnsafeReadableBytes { slab.append($0) } }
+            case .chunkBegan(let handle, let index, let byteCount):
+                self.chunkBegan(handle: handle, chunk: Int(index), byteCount: byteCount)
+            case .chunkEnded:
+                self.chunkEnded(remainingByteCount: bytes.readableBytes)
+            case .response(let handle, let response):
+                self.received(response, handle: handle)
+            case .request:
+                return self.violate("the peer asked on a stream on which it answers")
+            case nil:
+                return
+            }
+        }
+    }
+
+    private func chunkBegan(handle: UInt32, chunk: Int, byteCount: Int) {
+        if let position = self.contents[handle]?.requests.firstIndex(where: { $0.isAwaiting(chunk) }), let layout = self.contents[handle]?.layout,
+            let request = self.contents[handle]?.requests[position]
+        {
+            guard byteCount == DownloadStateMachine.byteCount(of: chunk, layout) else {
+                return self.violate("chunk \(chunk) from the peer has \(byteCount) bytes, not \(DownloadStateMachine.byteCount(of: chunk, layout))")
+            }
+            let offset = chunk - request.chunks.lowerBound
+            self.contents[handle]?.requests[position].remaining &= ~(1 << UInt64(offset))
+            if self.contents[handle]?.requests[position].remaining == 0 { self.contents[handle]?.requests.remove(at: position) }
+            self.contents[handle]?.outstandingCount -= 1
+            if let slab = self.slab, slab.handle != handle || !slab.slab.hasRoom(for: chunk, byteCount: byteCount), let context = self.context {
+                self.flushSlab(context)
+            }
+            _ = self.beginChunk(chunk, handle: handle, hash: request.hashes[request.hashes.startIndex + offset])
+        } else if self.lateByteCount >= byteCount {
+            self.lateByteCount -= byteCount
+            self.incoming = .discarded
+        } else {
+            self.violate("the peer sent chunk \(chunk), which was not asked for")
+        }
+    }
+
+    /// Returns false if it has to wait for a slab.
+    private func beginChunk(_ chunk: Int, handle: UInt32, hash: SHA256Digest) -> Bool {
+        guard self.contents[handle] != nil else {
+            self.incoming = .discarded  // Released while it waited.
+            return true
+        }
+        if self.slab == nil, let context = self.context {
+            let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+            guard let slab = self.pool.take(for: self, on: context.eventLoop, resume: { bound.value.resume() }) else {
+                self.incoming = .waiting(handle: handle, chunk: chunk, hash: hash)
+                return false
+            }
+            self.slab = (slab, handle, .now())
+        }
+        self.slab?.slab.begin(chunk, expected: hash)
+        self.incoming = .chunk
+        return true
+    }
+
+    private func chunkEnded(remainingByteCount: Int) {
+        defer { self.incoming = .nothing }
+        guard case .chunk = self.incoming, let slab = self.slab, let content = self.contents[slab.handle], let context = self.context else { return }
+        slab.slab.end()
+        if content.outstandingCount < slab.slab.chunkCount || NIODeadline.now() - slab.since >= Self.maximumDelay { self.flushSlab(context) }
+    }
+
+    private func received(_ response: TransferResponse, handle: UInt32) {
+        // A handle that was released: what was on its way.
+        guard let observer = self.contents[handle]?.observer else { return }
+        switch response {
+        case .description(let description): observer.received(.described(description))
+        case .hashes(let segment): observer.received(.hashes(segment))
+        case .hashesUnavailable(let id, _): observer.received(.hashesUnavailable(id))
+        case .bitfield(let part): observer.received(.bitfield(part))
+        case .have(let ranges): observer.received(.have(ranges))
+        case .chunksUnavailable(let range, let reason):
+            self.withdraw(range, handle: handle)
+            observer.received(.chunksUnavailable(range, reason))
+        case .listingPart(let offset, let bytes): observer.received(.listingPart(offset: offset, bytes: bytes))
+        case .proof, .proofUnavailable, .resolved: break
+        }
+    }
+
+    /// The peer will not send these.
+    private func withdraw(_ range: ChunkRange, handle: UInt32) {
+        guard var content = self.contents[handle] else { return }
+        for position in content.requests.indices.reversed() where content.requests[position].chunks.overlaps(range.indices) {
+            for chunk in content.requests[position].chunks.clamped(to: range.indices) where content.requests[position].isAwaiting(chunk) {
+                content.requests[position].remaining &= ~(1 << UInt64(chunk - content.requests[position].chunks.lowerBound))
+                content.outstandingCount -= 1
+            }
+            if content.requests[position].remaining == 0 { content.requests.remove(at: position) }
+        }
+        self.contents[handle] = content
+        if self.slab?.handle == handle, content.outstandingCount == 0, case .nothing = self.incoming, let context = self.context {
+            self.flushSlab(context)
+        }
+    }
+
+    // MARK: - Slabs
+
+    /// Hands whole chunks to a job. A part of a chunk goes on in another slab; if none is free all stay together.
+    private func flushSlab(_ context: ChannelHandlerContext) {
+        guard let current = self.slab, !current.slab.isEmpty, let content = self.contents[current.handle] else { return }
+        if case .chunk = self.incoming {
+            let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+            guard let next = self.pool.take(for: self, on: context.eventLoop, resume: { bound.value.resume() }) else { return }
+            current.slab.moveNext(to: next)
+            self.slab = (next, current.handle, .now())
+            self.submit(current.slab, content)
+        } else {
+            self.submitSlab(content)
+        }
+    }
+
+    private func submitSlab(_ content: Content) {
+        guard let slab = self.slab?.slab else { return }
+        self.slab = nil
+        slab.abandonPart()
+        self.submit(slab, content)
+    }
+
+    private func submit(_ slab: ChunkSlab, _ content: Content) {
+        guard !slab.isEmpty, let file = content.file, let layout = content.layout, let eventLoop = self.context?.eventLoop else {
+            return self.pool.giveBack(slab)
+        }
+        let observer = content.observer
+        let pool = self.pool
+        self.threadPool.submit { state in
+            let chunks = slab.chunks
+            let event: SessionEvent
+            switch state {
+            case .cancelled:
+                event = .diskFailed(TransferError(.diskFailure, "the thread pool was shut down"))
+            case .active:
+                do throws(TransferError) {
+                    event = .checked(chunks, corrupt: try slab.proveAndWrite(to: file, layout: layout))
+                } catch {
+                    event = .diskFailed(error)
+                }
+            }
+            pool.giveBack(slab)
+            eventLoop.execute { observer.received(event) }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+/// How far a download is.
+public struct TransferProgress: Sendable, Hashable {
+    /// Bytes proven and on disk, those of earlier runs included. Only grows.
+    public var verifiedByteCount: UInt64
+    /// Nil until somebody described the content.
+    public var totalByteCount: UInt64?
+    /// 0…1, never falling. 1 exactly once, at the end, when the file has its name.
+    public var fraction: Double
+    /// Bytes per second over the last seconds, over all peers.
+    public var bytesPerSecond: Double
+    /// Nil if nothing is known to estimate it from.
+    public var estimatedRemaining: Duration?
+    /// Files of a folder that are whole, and how many there are; 0 or 1 of 1 for a file.
+    public var finishedFileCount: Int
+    public var fileCount: Int
+    /// In no particular order.
+    public var peers: [PeerStatistics]
+}
