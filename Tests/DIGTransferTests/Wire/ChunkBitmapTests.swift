@@ -25,9 +25,12 @@ struct ChunkBitmapTests {
             let high = Int.random(in: low...count + 10, using: &random)
             switch Int.random(in: 0..<5, using: &random) {
             case 0:
-                #expect(bitmap.insert(low) == ((0..<count).contains(low) && model.insert(low).inserted))
+                let isNew = bitmap.insert(low)
+                #expect(isNew == ((0..<count).contains(low) && !model.contains(low)))
+                if isNew { model.insert(low) }
             case 1:
-                #expect(bitmap.remove(low) == (model.remove(low) != nil))
+                let wasHeld = bitmap.remove(low)
+                #expect(wasHeld == (model.remove(low) != nil))
             case 2:
                 bitmap.insert(low..<high)
                 model.formUnion((low..<high).filter { (0..<count).contains($0) })

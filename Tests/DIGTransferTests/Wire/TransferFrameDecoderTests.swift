@@ -133,7 +133,8 @@ struct TransferFrameDecoderTests {
     func tooLong() {
         var bytes = ByteBuffer()
         let response = TransferResponse.listingPart(offset: 0, bytes: [UInt8](repeating: 0, count: TransferLimits.maximumControlByteCount))
-        #expect(!bytes.writeTransferResponse(response, handle: 1))
+        let isWritten = bytes.writeTransferResponse(response, handle: 1)
+        #expect(!isWritten)
         #expect(bytes.readableBytes == 0)
     }
 }

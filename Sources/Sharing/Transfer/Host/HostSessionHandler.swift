@@ -26,7 +26,7 @@ final class HostSessionHandler: ChannelDuplexHandler {
 
     private var context: ChannelHandlerContext?
     private var decoder = TransferFrameDecoder()
-    private var machine: HostSessionStateMachine
+    private(set) var machine: HostSessionStateMachine
     /// Read and not decoded yet, because the machine is at a limit.
     private var inbound = ByteBuffer()
     private var isReadHeldBack = false

@@ -135,7 +135,7 @@ public struct ChunkBitmap: Hashable, Sendable {
         return (range.lowerBound / 8..<(range.upperBound + 7) / 8).map { offset in
             let byte = UInt8(truncatingIfNeeded: self.words[offset / 8] >> UInt64(offset % 8 * 8))
             let bits = range.upperBound - offset * 8
-            return bits >= 8 ? byte : byte & (1 << UInt8(bits)) &- 1
+            return bits >= 8 ? byte : byte & ((1 << UInt8(bits)) - 1)
         }
     }
 
@@ -182,7 +182,7 @@ public struct ChunkBitmap: Hashable, Sendable {
 
     private mutating func clearPaddingAndCount() {
         if self.count % 64 != 0, !self.words.isEmpty {
-            self.words[self.words.count - 1] &= (1 << UInt64(self.count % 64)) &- 1
+            self.words[self.words.count - 1] &= (1 << UInt64(self.count % 64)) - 1
         }
         self.setCount = self.words.reduce(0) { $0 + $1.nonzeroBitCount }
     }
