@@ -30,13 +30,15 @@ final class HostRegistry: Sendable {
 
     private let maximumSessionCount: Int
     private let maximumSessionsPerPeer: Int
+    private let sessionEnded: (@Sendable (PeerID, [ContentHash: UInt64]) -> Void)?
     private let state = Mutex(State())
     /// The number of sessions, to be read without the lock.
     private let count = Atomic(0)
 
-    init(configuration: TransferHostConfiguration) {
+    init(configuration: TransferHostConfiguration, sessionEnded: (@Sendable (PeerID, [ContentHash: UInt64]) -> Void)? = nil) {
         self.maximumSessionCount = configuration.maximumSessionCount
         self.maximumSessionsPerPeer = configuration.maximumSessionsPerPeer
+        self.sessionEnded = sessionEnded
     }
 
     var sessionCount: Int { self.count.load(ordering: .relaxed) }
@@ -73,7 +75,7 @@ final class HostRegistry: Sendable {
             self.count.store(state.sessions.count, ordering: .relaxed)
             return session
         }
-        withExtendedLifetime(removed) {}
+        if let removed { self.sessionEnded?(removed.peer, removed.uploads.mapValues(\.rate.byteCount)) }
     }
 
     func recordSent(_ contentHash: ContentHash, byteCount: Int, chunkCount: Int, session: UInt64, now: NIODeadline) {

@@ -522,14 +522,12 @@ struct HostSessionStateMachine {
 
     /// The frame that is ready: a slice of what was read.
     mutating func takeFrame() -> (frame: ByteBuffer, contentHash: ContentHash)? {
-        guard let length = self.nextFrameByteCount, var piece = self.pieces.popFirst() else { return nil }
-        let frame = piece.frames?.readSlice(length: length)
-        piece.next += 1
+        guard let length = self.nextFrameByteCount, let frame = self.pieces[0].frames?.readSlice(length: length) else { return nil }
+        let hash = self.pieces[0].contentHash
+        self.pieces[0].next += 1
         self.outstandingChunkCount -= 1
-        let hash = piece.contentHash
-        self.pieces.prepend(piece)
         self.dropFinishedPieces()
-        return frame.map { ($0, hash) }
+        return (frame, hash)
     }
 
     /// A buffer for the next read: memory of an earlier one where possible.

@@ -1,5 +1,5 @@
 public import DIGContent
-package import DIGIdentity
+public import DIGIdentity
 public import DIGNet
 public import Logging
 public import NIOCore
@@ -28,9 +28,10 @@ public final class TransferHost: Sendable {
     /// - Parameters:
     ///   - threadPool: Must be running for as long as sessions are open.
     ///   - uploadLimiter: Nil: a new one with the configured rate.
+    ///   - sessionEnded: Told of every session that ends, with the bytes of each content it was sent; on any thread, must not block.
     public init(
         provider: any ContentProvider, configuration: TransferHostConfiguration = TransferHostConfiguration(), threadPool: NIOThreadPool,
-        uploadLimiter: RateLimiter? = nil, logger: Logger
+        uploadLimiter: RateLimiter? = nil, logger: Logger, sessionEnded: (@Sendable (PeerID, [ContentHash: UInt64]) -> Void)? = nil
     ) {
         self.provider = provider
         self.configuration = configuration
@@ -38,7 +39,7 @@ public final class TransferHost: Sendable {
         self.threadPool = threadPool
         self.logger = logger
         self.reader = HostReader(configuration: configuration)
-        self.registry = HostRegistry(configuration: configuration)
+        self.registry = HostRegistry(configuration: configuration, sessionEnded: sessionEnded)
     }
 
     /// Answers the protocol on `router`.

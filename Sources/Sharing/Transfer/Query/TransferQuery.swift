@@ -1,0 +1,73 @@
+public import DIGContent
+import DIGIdentity
+public import DIGNet
+public import NIOCore
+
+/// Asks a connected peer one question over a stream of its own, without fetching anything.
+public struct TransferQuery: Sendable {
+    private let connection: any Connection
+    private let timeout: TimeAmount
+
+    /// - Parameter timeout: From asking to the answer.
+    public init(to connection: any Connection, timeout: TimeAmount = .seconds(10)) {
+        self.connection = connection
+        self.timeout = timeout
+    }
+
+    /// What the peer knows about `hash`.
+    ///
+    /// - Throws: ``TransferError`` with `.contentMismatch` if what it describes does not hash to `hash`, `.protocolViolation`, `.stalled` or
+    ///   `.disconnected`; ``ConnectionError`` if no stream could be opened.
+    public func description(of hash: ContentHash) async throws -> PeerDescription {
+        guard case .description(let description) = try await self.answer(to: .describe(hash, chunkLayer: nil), handle: 1) else {
+            throw TransferError(.protocolViolation, "peer \(self.connection.remotePeer) answered another question")
+        }
+        switch description.content {
+        case .file(let size, let root, _):
+            do {
+                return .file(try FileDescriptor(size: size, root: root, expecting: hash), name: description.name)
+            } catch {
+                throw TransferError(.contentMismatch, "peer \(self.connection.remotePeer) describes something else than \(hash)", cause: error)
+            }
+        case .folder: return .folder(name: description.name)
+        case .notFound: return .notHeld
+        case .refused(let reason): return .refused(reason)
+        }
+    }
+
+    /// Which contents the peer knows for `key`. Records that are malformed, badly signed or about another key are left out.
+    ///
+    /// - Parameter nowMilliseconds: Unix time by our clock; records from the future are left out.
+    /// - Throws: As ``description(of:)``.
+    public func bindings(for key: BindingKey, nowMilliseconds: UInt64) async throws -> [NameBinding] {
+        guard case .resolved(_, let encoded) = try await self.answer(to: .resolve(requestID: 1, key), handle: 0) else {
+            throw TransferError(.protocolViolation, "peer \(self.connection.remotePeer) answered another question")
+        }
+        return encoded.compactMap { bytes in
+            // What does not verify says nothing: it is as if it had not been sent.
+            try? NameBinding(decoding: bytes, expecting: key, nowMilliseconds: nowMilliseconds)
+        }
+    }
+
+    private func answer(to request: TransferRequest, handle: UInt32) async throws -> TransferResponse {
+        let promise = self.connection.eventLoop.makePromise(of: TransferResponse.self)
+        let timeout = self.timeout
+        let stream: any Channel
+        do {
+            stream = try await self.connection.openStream(speaking: [ProtocolID(TransferLimits.protocolName)]) { stream, _ in
+                stream.eventLoop.makeCompletedFuture {
+                    try stream.pipeline.syncOperations.addHandler(
+                        TransferQueryHandler(request: request, handle: handle, timeout: timeout, promise: promise))
+                }
+            }
+        } catch {
+            promise.fail(error)
+            throw error
+        }
+        return try await withTaskCancellationHandler {
+            try await promise.futureResult.get()
+        } onCancel: {
+            stream.close(promise: nil)
+        }
+    }
+}
