@@ -106,6 +106,8 @@ final class HostFixture {
         case chunk(UInt32, UInt32, [UInt8])
     }
 
+    struct NothingCame: Error {}
+
     let provider: TestProvider
     let host: TransferHost
     let peer: PeerID
@@ -157,9 +159,14 @@ final class HostFixture {
 
     /// The next message from the host; waits for it.
     func next() async throws -> Received {
+        let deadline = ContinuousClock.now + .seconds(30)
         while self.received.isEmpty {
-            var bytes = try await self.channel.waitForOutboundWrite(as: ByteBuffer.self)
-            try self.take(&bytes)
+            if var bytes = try await self.channel.readOutbound(as: ByteBuffer.self) {
+                try self.take(&bytes)
+            } else {
+                guard ContinuousClock.now < deadline else { throw NothingCame() }
+                try await self.settle()
+            }
         }
         return self.received.removeFirst()
     }
