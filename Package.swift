@@ -117,6 +117,9 @@ let package = Package(
         tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
         tests("DIGNatCommandTests", ["dig-nat", "DIGCommandLine", "DIGNatTools", "DIGContent", argumentParser]),
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTransfer", nioCore, nioPosix, logging]),
+        tests(
+            "InteropTests",
+            ["DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11
