@@ -1,0 +1,116 @@
+import GRDB
+
+/// The tables, in the order in which they came to be. A migration that has been released is never changed.
+///
+/// Hashes are blobs of 32 bytes, times are milliseconds of Unix time, sizes fit SQLite's signed 64 bits (files have at most 2⁴⁰ bytes).
+enum Schema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1 shares", migrate: Self.shares)
+        migrator.registerMigration("2 transfers", migrate: Self.transfers)
+        migrator.registerMigration("3 peers", migrate: Self.peers)
+        return migrator
+    }
+
+    /// Files and folders that are shared, and the signed names they go by.
+    private static func shares(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                CREATE TABLE file (
+                    path TEXT PRIMARY KEY NOT NULL,
+                    content_hash BLOB NOT NULL CHECK (length(content_hash) = 32),
+                    size INTEGER NOT NULL,
+                    root BLOB NOT NULL CHECK (length(root) = 32),
+                    chunk_layer INTEGER NOT NULL CHECK (chunk_layer BETWEEN 0 AND 6),
+                    sha256 BLOB CHECK (length(sha256) = 32),
+                    modified_ns INTEGER NOT NULL,
+                    inode INTEGER NOT NULL,
+                    device INTEGER NOT NULL
+                ) STRICT;
+                CREATE INDEX file_content_hash ON file (content_hash);
+                CREATE INDEX file_sha256 ON file (sha256) WHERE sha256 IS NOT NULL;
+
+                CREATE TABLE layer (
+                    content_hash BLOB PRIMARY KEY NOT NULL CHECK (length(content_hash) = 32),
+                    chunk_layer INTEGER NOT NULL CHECK (chunk_layer BETWEEN 0 AND 6),
+                    hashes BLOB NOT NULL
+                ) STRICT;
+
+                CREATE TABLE share (
+                    content_hash BLOB PRIMARY KEY NOT NULL CHECK (length(content_hash) = 32),
+                    path TEXT NOT NULL,
+                    name TEXT NOT NULL,
+                    content_id TEXT,
+                    size INTEGER NOT NULL,
+                    listing BLOB,
+                    added_ms INTEGER NOT NULL
+                ) STRICT;
+
+                CREATE TABLE share_file (
+                    content_hash BLOB NOT NULL REFERENCES share (content_hash) ON DELETE CASCADE,
+                    path TEXT NOT NULL REFERENCES file (path) ON DELETE CASCADE,
+                    PRIMARY KEY (content_hash, path)
+                ) STRICT, WITHOUT ROWID;
+                CREATE INDEX share_file_path ON share_file (path);
+
+                CREATE TABLE binding (
+                    content_hash BLOB NOT NULL CHECK (length(content_hash) = 32),
+                    sha256 BLOB CHECK (length(sha256) = 32),
+                    name TEXT,
+                    signer BLOB NOT NULL,
+                    envelope BLOB NOT NULL,
+                    added_ms INTEGER NOT NULL,
+                    CHECK ((sha256 IS NULL) <> (name IS NULL))
+                ) STRICT;
+                CREATE UNIQUE INDEX binding_sha256 ON binding (sha256, signer, content_hash) WHERE sha256 IS NOT NULL;
+                CREATE UNIQUE INDEX binding_name ON binding (name, signer) WHERE name IS NOT NULL;
+                CREATE INDEX binding_content_hash ON binding (content_hash);
+                """)
+    }
+
+    /// Downloads that are not finished.
+    private static func transfers(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                CREATE TABLE transfer (
+                    content_hash BLOB NOT NULL CHECK (length(content_hash) = 32),
+                    destination TEXT NOT NULL,
+                    size INTEGER NOT NULL,
+                    root BLOB NOT NULL CHECK (length(root) = 32),
+                    chunk_layer INTEGER NOT NULL CHECK (chunk_layer BETWEEN 0 AND 6),
+                    verified BLOB NOT NULL,
+                    updated_ms INTEGER NOT NULL,
+                    PRIMARY KEY (content_hash, destination)
+                ) STRICT;
+
+                -- Of its own, so that a checkpoint doesn't write megabytes of hashes again.
+                CREATE TABLE transfer_hashes (
+                    content_hash BLOB NOT NULL,
+                    destination TEXT NOT NULL,
+                    hashes BLOB NOT NULL,
+                    PRIMARY KEY (content_hash, destination),
+                    FOREIGN KEY (content_hash, destination) REFERENCES transfer (content_hash, destination) ON DELETE CASCADE
+                ) STRICT;
+                """)
+    }
+
+    /// What peers have done, by peer; and counters of this node.
+    private static func peers(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                CREATE TABLE peer (
+                    id BLOB PRIMARY KEY NOT NULL,
+                    received INTEGER NOT NULL DEFAULT 0,
+                    sent INTEGER NOT NULL DEFAULT 0,
+                    failures INTEGER NOT NULL DEFAULT 0,
+                    seen_ms INTEGER NOT NULL
+                ) STRICT;
+                CREATE INDEX peer_seen ON peer (seen_ms);
+
+                CREATE TABLE counter (
+                    name TEXT PRIMARY KEY NOT NULL,
+                    value INTEGER NOT NULL
+                ) STRICT, WITHOUT ROWID;
+                """)
+    }
+}

@@ -1,0 +1,22 @@
+public import DIGContent
+
+/// A file on disk that is shared, alone or in a folder.
+public struct SharedFile: Hashable, Sendable {
+    /// Absolute.
+    public var path: String
+    public var descriptor: FileDescriptor
+    /// Chunks are 16 KiB << `chunkLayer`.
+    public var chunkLayer: Int
+    /// As it was when it was hashed.
+    public var stamp: FileStamp
+    /// What `sha256sum` prints, once that is computed.
+    public var sha256: SHA256Digest?
+
+    public init(path: String, descriptor: FileDescriptor, chunkLayer: Int, stamp: FileStamp, sha256: SHA256Digest? = nil) {
+        self.path = path
+        self.descriptor = descriptor
+        self.chunkLayer = chunkLayer
+        self.stamp = stamp
+        self.sha256 = sha256
+    }
+}
