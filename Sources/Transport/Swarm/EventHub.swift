@@ -1,0 +1,53 @@
+import Synchronization
+
+/// Hands events to every reader, each with a bounded buffer.
+final class EventHub: Sendable {
+    private struct State {
+        var readers: [UInt64: AsyncStream<SwarmEvent>.Continuation] = [:]
+        var next: UInt64 = 0
+        var droppedCount: UInt64 = 0
+        var isFinished = false
+    }
+
+    private let bufferCount: Int
+    private let state = Mutex(State())
+
+    init(bufferCount: Int) { self.bufferCount = max(1, bufferCount) }
+
+    var droppedCount: UInt64 { self.state.withLock { $0.droppedCount } }
+
+    func subscribe() -> SwarmEvents {
+        let (stream, continuation) = AsyncStream.makeStream(of: SwarmEvent.self, bufferingPolicy: .bufferingNewest(self.bufferCount))
+        let id: UInt64? = self.state.withLock { state in
+            guard !state.isFinished else { return nil }
+            defer { state.next += 1 }
+            state.readers[state.next] = continuation
+            return state.next
+        }
+        if let id {
+            continuation.onTermination = { [weak self] _ in
+                self?.state.withLock { _ = $0.readers.removeValue(forKey: id) }
+            }
+        } else {
+            continuation.finish()
+        }
+        return SwarmEvents(stream: stream)
+    }
+
+    func emit(_ event: SwarmEvent) {
+        self.state.withLock { state in
+            for reader in state.readers.values {
+                if case .dropped = reader.yield(event) { state.droppedCount += 1 }
+            }
+        }
+    }
+
+    func finish() {
+        let readers = self.state.withLock { state in
+            state.isFinished = true
+            defer { state.readers = [:] }
+            return Array(state.readers.values)
+        }
+        for reader in readers { reader.finish() }
+    }
+}

@@ -1,0 +1,101 @@
+public import DIGMultiformats
+import DIGIdentity
+import DIGNet
+import Logging
+import NIOCore
+import Synchronization
+
+extension Swarm {
+    /// Accepts connections at every one of `addresses`, or at none.
+    ///
+    /// - Returns: The bound addresses in the same order, with the ports that the system chose; a wildcard stays one, see ``listenAddresses``.
+    /// - Throws: The system's error for the first address that can't be bound; `ConnectionError` if no transport knows it.
+    @discardableResult
+    public func listen(on addresses: [Multiaddr]) async throws -> [Multiaddr] {
+        let closed = ConnectionError(.closed, "the swarm is shut down")
+        guard !self.state.withLock({ $0.isClosed }) else { throw closed }
+        var listeners: [any Listener] = []
+        do {
+            for address in addresses {
+                let address = address.removingPeerID()
+                guard let transport = self.transports.first(where: { $0.canListen(on: address) }) else {
+                    throw ConnectionError(.noCommonProtocol, "no transport listens on \(address)")
+                }
+                listeners.append(try await transport.listen(on: address) { channel, remote in self.accepted(channel, from: remote) })
+            }
+            try self.state.withLock { state throws(ConnectionError) in
+                guard !state.isClosed else { throw closed }
+                state.listeners += listeners
+            }
+        } catch {
+            for listener in listeners { await listener.close() }
+            throw error
+        }
+        self.hub.emit(.listenAddressesChanged)
+        self.schedulePush()
+        return listeners.map(\.address)
+    }
+
+    /// The addresses listened on, with the addresses of the machine's interfaces in place of wildcards, loopback ones last.
+    ///
+    /// Link-local IPv6 addresses are left out: they mean nothing without a zone, and the zone means nothing to others.
+    public var listenAddresses: [Multiaddr] {
+        let bound = self.state.withLock { $0.listeners.map(\.address) }
+        var seen: Set<Multiaddr> = []
+        let all = bound.flatMap(Self.expanded).filter { seen.insert($0).inserted }
+        return all.filter { !Self.isLoopback($0) } + all.filter(Self.isLoopback)
+    }
+
+    private static func expanded(_ address: Multiaddr) -> [Multiaddr] {
+        let rest = address.components.dropFirst()
+        switch address.components.first {
+        case .ip4(.any):
+            return Self.interfaceAddresses().compactMap { if case .ip4 = $0 { Multiaddr(components: [$0] + rest) } else { nil } }
+        case .ip6(.any):
+            return Self.interfaceAddresses().compactMap { if case .ip6 = $0 { Multiaddr(components: [$0] + rest) } else { nil } }
+        default:
+            return [address]
+        }
+    }
+
+    private static func interfaceAddresses() -> [Multiaddr.Component] {
+        let devices: [NIONetworkDevice]
+        do { devices = try System.enumerateDevices() } catch { return [] }
+        return devices.compactMap { device in
+            guard let ip = device.address.flatMap({ Multiaddr(ip: $0) }), ip.components.count == 1 else { return nil }
+            return ip.components.first
+        }
+    }
+
+    private static func isLoopback(_ address: Multiaddr) -> Bool {
+        switch address.components.first {
+        case .ip4(let ip): ip.scope == .loopback
+        case .ip6(let ip): ip.scope == .loopback
+        default: false
+        }
+    }
+
+    private func accepted(_ channel: any Channel, from remote: Multiaddr) -> EventLoopFuture<Void> {
+        let upgrade = ConnectionUpgrade(role: .listener, expecting: nil, remoteAddress: remote, on: channel.eventLoop, swarm: self)
+        let isAdmitted = self.state.withLock { state in
+            guard !state.isClosed, state.inboundUpgrades.count < self.configuration.maximumInboundHandshakes else { return false }
+            state.inboundUpgrades[ObjectIdentifier(upgrade)] = upgrade
+            return true
+        }
+        upgrade.result.whenComplete { result in
+            self.state.withLock { $0.inboundUpgrades[ObjectIdentifier(upgrade)] = nil }
+            if case .failure(let error) = result {
+                self.logger.debug(
+                    "inbound handshake failed", metadata: ["dig.swarm.address": "\(remote)", "dig.swarm.error": "\(error)"])
+            }
+        }
+        guard isAdmitted else {
+            let error = ConnectionError(.limitExceeded, "too many handshakes are under way")
+            upgrade.dialFailed(error)
+            return channel.eventLoop.makeFailedFuture(error)
+        }
+        upgrade.limit(to: self.configuration.handshakeTimeout)
+        upgrade.start(on: channel)
+        return channel.eventLoop.makeSucceededVoidFuture()
+    }
+}

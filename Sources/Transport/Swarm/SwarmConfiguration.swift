@@ -1,0 +1,40 @@
+public import DIGMultiformats
+public import DIGYamux
+
+/// The limits and times of a ``Swarm``.
+public struct SwarmConfiguration: Sendable {
+    /// Connections kept. One more closes the least useful that is neither protected nor in use; if there is none, the newcomer is refused.
+    public var maximumConnections = 200
+    /// Accepted channels that are still shaking hands. More are closed at once.
+    public var maximumInboundHandshakes = 128
+    /// From a connected channel to a multiplexed connection, all steps together. Slow links need a few round trips.
+    public var handshakeTimeout: Duration = .seconds(10)
+    /// From opening a stream to its protocol being agreed.
+    public var streamNegotiationTimeout: Duration = .seconds(10)
+    /// Inbound streams of one connection whose protocol is not agreed yet. More are reset.
+    public var maximumNegotiatingStreams = 256
+    /// How long a connection without streams is kept; identify and ping don't count as streams. Protected peers are exempt.
+    public var idleTimeout: Duration = .seconds(60)
+    /// How long the second connection to a peer is kept without streams before its dialer closes it. Covers what the peer had sent when it
+    /// learned about the first one, so it should be longer than a round trip.
+    public var redundantConnectionGrace: Duration = .seconds(2)
+    /// Two connections dialed by either side within this time were dialed at the same time: the one dialed by the lower peer id stays.
+    /// Later, the newer one stays: its dialer has lost the older one.
+    public var simultaneousDialWindow: Duration = .seconds(10)
+    /// How long ``Swarm/shutdown()`` lets connections say goodbye.
+    public var closeTimeout: Duration = .seconds(5)
+    public var dialing = DialConfiguration()
+    public var yamux = YamuxConfiguration()
+
+    /// Which addresses may be dialed at all. What is refused here shows as such in the error of the dial.
+    public var addressFilter: @Sendable (Multiaddr) -> Bool = { _ in true }
+
+    /// Events kept for a slow reader of ``Swarm/events``; the oldest are dropped beyond.
+    public var eventBufferCount = 256
+
+    /// What identify says about this program.
+    public var agentVersion = "dig-nat-tools/0.1.0"
+    public var protocolVersion = "ipfs/0.1.0"
+
+    public init() {}
+}

@@ -1,0 +1,140 @@
+import DIGIdentity
+import DIGMultiformats
+import DIGMultistream
+import DIGNet
+import DIGNoise
+import DIGYamux
+import NIOCore
+import Synchronization
+
+/// Makes a raw channel a connection: multistream-select, Noise, then Yamux, agreed on inside Noise if both sides can
+/// (libp2p connections and noise specifications).
+final class ConnectionUpgrade: Sendable {
+    private struct State {
+        var channel: (any Channel)?
+        var timer: Scheduled<Void>?
+        /// The peer may hold the connection for made: the last message of the security handshake has left.
+        var isSecured = false
+        var isFinished = false
+    }
+
+    private let role: ConnectionRole
+    private let expectedPeer: PeerID?
+    private let remoteAddress: Multiaddr
+    private let swarm: Swarm
+    private let state = Mutex(State())
+    private let promise: EventLoopPromise<SwarmConnection>
+
+    /// - Parameter expecting: The peer that was dialed; anybody else is refused before a byte of an application is sent.
+    init(role: ConnectionRole, expecting: PeerID?, remoteAddress: Multiaddr, on eventLoop: any EventLoop, swarm: Swarm) {
+        self.role = role
+        self.expectedPeer = expecting
+        self.remoteAddress = remoteAddress
+        self.swarm = swarm
+        self.promise = eventLoop.makePromise(of: SwarmConnection.self)
+    }
+
+    /// Succeeds when the swarm has taken the connection; the channel is closed if it fails.
+    var result: EventLoopFuture<SwarmConnection> { self.promise.futureResult }
+
+    /// Takes a channel with an empty pipeline, on its event loop, active or not.
+    func start(on channel: any Channel) {
+        self.state.withLock { $0.channel = channel }
+        do {
+            try channel.pipeline.syncOperations.addHandler(TrafficHandler(counter: self.swarm.traffic))
+        } catch {
+            return self.finish(.failure(error))
+        }
+        self.negotiate([Noise.protocolID], on: channel)
+            .flatMap { _ in
+                Noise.secure(
+                    channel, as: self.role, identity: self.swarm.identity, expecting: self.expectedPeer, muxers: [Yamux.protocolID])
+            }
+            .flatMap { secured in
+                self.secured(secured, channel: channel)
+            }
+            .whenComplete { self.finish($0) }
+    }
+
+    /// Gives up when `duration` has passed.
+    func limit(to duration: Duration) {
+        let timer = self.promise.futureResult.eventLoop.scheduleTask(in: TimeAmount(duration)) {
+            self.finish(.failure(ConnectionError(.timedOut, "the handshake took longer than \(duration)")))
+        }
+        let isFinished = self.state.withLock { state in
+            state.timer = timer
+            return state.isFinished
+        }
+        if isFinished { timer.cancel() }
+    }
+
+    /// Nobody wants the connection. It is made all the same if the peer may use it already.
+    func cancel() {
+        let isSecured = self.state.withLock { $0.isSecured }
+        if !isSecured { self.finish(.failure(CancellationError())) }
+    }
+
+    /// Closes the channel whatever the peer believes.
+    func abort() {
+        self.finish(.failure(ConnectionError(.closed, "the swarm is shut down")))
+    }
+
+    /// No channel was made.
+    func dialFailed(_ error: any Error) {
+        self.finish(.failure(error))
+    }
+
+    private func negotiate(_ protocols: [ProtocolID], on channel: any Channel) -> EventLoopFuture<ProtocolID> {
+        switch self.role {
+        case .dialer: Multistream.negotiate(on: channel, proposing: protocols)
+        case .listener: Multistream.answer(on: channel, supporting: { protocols })
+        }
+    }
+
+    private func secured(_ secured: SecuredChannel, channel: any Channel) -> EventLoopFuture<SwarmConnection> {
+        let isFinished = self.state.withLock { state in
+            state.isSecured = true
+            return state.isFinished
+        }
+        guard !isFinished else { return channel.eventLoop.makeFailedFuture(CancellationError()) }
+        guard secured.remotePeer != self.swarm.localPeer else {
+            return channel.eventLoop.makeFailedFuture(ConnectionError(.peerMismatch, "the peer is this node itself"))
+        }
+        if let expectedPeer, secured.remotePeer != expectedPeer {
+            return channel.eventLoop.makeFailedFuture(
+                ConnectionError(.peerMismatch, "\(secured.remotePeer) answered instead of \(expectedPeer)"))
+        }
+        let connection = self.swarm.makeConnection(
+            role: self.role, secured: secured, remoteAddress: self.remoteAddress, channel: channel)
+        if secured.earlyMuxer == Yamux.protocolID {
+            return self.multiplex(connection)
+        }
+        return self.negotiate([Yamux.protocolID], on: channel).flatMap { _ in self.multiplex(connection) }
+    }
+
+    private func multiplex(_ connection: SwarmConnection) -> EventLoopFuture<SwarmConnection> {
+        Yamux.multiplex(connection.channel, as: self.role, configuration: self.swarm.configuration.yamux) { stream in
+            connection.accept(stream)
+        }.flatMapThrowing { multiplexer in
+            connection.started(with: multiplexer)
+            try self.swarm.established(connection)
+            return connection
+        }
+    }
+
+    private func finish(_ result: Result<SwarmConnection, any Error>) {
+        let state: State? = self.state.withLock { state in
+            guard !state.isFinished else { return nil }
+            state.isFinished = true
+            defer {
+                state.channel = nil
+                state.timer = nil
+            }
+            return state
+        }
+        guard let state else { return }
+        state.timer?.cancel()
+        if case .failure = result { state.channel?.close(promise: nil) }
+        self.promise.completeWith(result)
+    }
+}
