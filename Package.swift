@@ -97,7 +97,10 @@ let package = Package(
         room("DIGCommandLine", "Node/CommandLine", ["DIGContent", toml]),
         .executableTarget(
             name: "dig-nat",
-            dependencies: ["DIGCommandLine", "DIGNatTools", "DIGContent", "DIGIdentity", "DIGMultiformats", argumentParser, toml, logging, serviceLifecycle],
+            dependencies: [
+                "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTransfer", "DIGSwarm", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
+                nioCore, argumentParser, logging,
+            ],
             path: "Sources/Node/dig-nat", swiftSettings: settings),
 
         tests("DIGMultiformatsTests", ["DIGMultiformats", nioCore]),
@@ -115,7 +118,9 @@ let package = Package(
         tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
         tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
-        tests("DIGNatCommandTests", ["dig-nat", "DIGCommandLine", "DIGNatTools", "DIGContent", argumentParser]),
+        tests(
+            "DIGNatCommandTests",
+            ["dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", argumentParser]),
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
