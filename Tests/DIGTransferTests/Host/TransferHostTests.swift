@@ -311,6 +311,33 @@ struct TransferHostTests {
         #expect(try await fixture.next() == .response(1, .proofUnavailable(block: 3, nonce: [4], .changed)))
     }
 
+    @Test("says not held, and calls nothing changed, when a download in progress was renamed")
+    func renamedPart() async throws {
+        let file = try SharedFile(byteCount: 2 * Self.chunk)
+        let fixture = try await HostFixture()
+        var hosted = try file.hosted()
+        hosted.stamp = nil
+        let content = HostedContent.file(hosted)
+        fixture.provider.state.withLock { $0.contents[file.descriptor.contentHash] = content }
+        _ = try await fixture.describe(file.descriptor.contentHash)
+        try FileManager.default.moveItem(atPath: file.path, toPath: file.path + ".done")
+        try await fixture.send(.getChunks(Self.range(0, 2)))
+        #expect(try await fixture.next() == .response(1, .chunksUnavailable(Self.range(0, 2), .notHeld)))
+        try await fixture.settle()
+        #expect(fixture.provider.state.withLock { $0.changed } == [])
+    }
+
+    @Test("answers what was asked before the client closed its half, then closes its own")
+    func halfClosed() async throws {
+        let file = try SharedFile(byteCount: 2 * Self.chunk)
+        let fixture = try await HostFixture()
+        try fixture.provider.add(file)
+        let channel = fixture.channel
+        try await fixture.send([(1, .describe(file.descriptor.contentHash, chunkLayer: nil)), (1, .getChunks(Self.range(0, 2)))])
+        try await channel.testingEventLoop.executeInContext { channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
+        #expect(try await fixture.chunks(2).flatMap(\.bytes) == file.bytes)
+    }
+
     @Test("stops serving what is withdrawn, in open sessions too (HST-20)")
     func withdrawn() async throws {
         let file = try SharedFile(byteCount: 4 * Self.chunk)

@@ -305,6 +305,8 @@ final class HostSessionHandler: ChannelDuplexHandler {
                 self.logger.error("a transfer response is too long", metadata: ["dig.transfer.peer": "\(self.peer)"])
                 continue
             }
+            // Never delayed, but what it takes is missing for the chunks.
+            _ = self.limiter.reserve(buffer.readableBytes, now: context.eventLoop.now)
             context.write(self.wrapOutboundOut(buffer), promise: nil)
             hasWritten = true
         }

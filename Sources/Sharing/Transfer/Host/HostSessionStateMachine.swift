@@ -380,9 +380,11 @@ struct HostSessionStateMachine {
         case .success(let proof):
             self.respond(.proof(proof, nonce: nonce), handle: running.handle)
         case .failure(let error):
-            let isChanged = (error as? FileReadError)?.meansChanged ?? ((error as? ContentError)?.code == .proofMismatch)
-            self.respond(.proofUnavailable(block: block, nonce: nonce, isChanged ? .changed : .unreadable), handle: running.handle)
-            if isChanged { self.withdraw(running.handle, .changed) }
+            let isMismatch = (error as? ContentError)?.code == .proofMismatch
+            let failure = error as? FileReadError ?? (isMismatch ? .changed : .failed(errno: 0))
+            let reason = self.reason(for: failure, handle: running.handle)
+            self.respond(.proofUnavailable(block: block, nonce: nonce, reason), handle: running.handle)
+            if failure.meansChanged { self.withdraw(running.handle, reason) }
         }
     }
 
@@ -397,7 +399,7 @@ struct HostSessionStateMachine {
             let piece = self.pieces[position]
             let owed = piece.chunks.filter { !piece.isSkipped($0) }
             self.outstandingChunkCount -= owed.count
-            let reason: UnavailableReason = error.meansChanged ? .changed : .unreadable
+            let reason = self.reason(for: error, handle: piece.handle)
             if self.handles[piece.handle]?.generation == piece.generation {
                 var rest = owed[...]
                 while let first = rest.first {
@@ -405,10 +407,17 @@ struct HostSessionStateMachine {
                     self.refuse(first..<first + run, handle: piece.handle, reason)
                     rest = rest.dropFirst(run)
                 }
-                if error.meansChanged { self.withdraw(piece.handle, .changed) }
+                if error.meansChanged { self.withdraw(piece.handle, reason) }
             }
         }
         self.dropFinishedPieces()
+    }
+
+    private func reason(for error: FileReadError, handle number: UInt32) -> UnavailableReason {
+        guard error.meansChanged else { return .unreadable }
+        // A download in progress that is gone was finished, and renamed, or given up. It is found anew under the next handle.
+        if error == .missing, case .file(let served)? = self.handles[number]?.state, served.file.stamp == nil { return .notHeld }
+        return .changed
     }
 
     /// New chunks can be served.
