@@ -1,0 +1,235 @@
+public import DIGContent
+import DIGIdentity
+import DIGMultiformats
+import DIGNet
+import DIGStorage
+public import DIGTransfer
+import NIOCore
+import Synchronization
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Fetches files and folders.
+///
+///     let client = FileClient(network: network)
+///     let fetch = client.fetch(try ContentReference(parsing: "dig:bciq…"), to: .directory("downloads"))
+///     for await case .progress(let progress) in fetch.events { print(progress.fraction) }
+///     print(try await fetch.result().path)
+public final class FileClient: Sendable {
+    public let network: NetworkManager
+    private let store: SharedContentStore
+    private let transfers: SQLiteTransferStore
+
+    public init(network: NetworkManager) {
+        self.network = network
+        self.store = network.shared
+        self.transfers = SQLiteTransferStore(database: network.database)
+    }
+
+    /// Fetches what `reference` means: asks the peers of the link and those on the local network, verifies every chunk, and resumes what was
+    /// begun before.
+    public func fetch(_ reference: ContentReference, to destination: FetchDestination, options: FetchOptions = FetchOptions()) -> Fetch {
+        Fetch { reporter in
+            try await self.run(reference, to: destination, options: options, reporter: reporter)
+        }
+    }
+
+    // MARK: Names
+
+    /// The content that a name or plain SHA-256 means, asked of everybody on the local network for `timeout`, or until somebody answers.
+    ///
+    /// - Throws: ``NodeError`` with `.notFound` or `.ambiguousName`.
+    public func contentHash(for key: BindingKey, timeout: Duration = .seconds(15)) async throws -> ContentHash {
+        try await self.resolve(key, timeout: timeout).contentHash
+    }
+
+    /// After the first answer, how long others may disagree.
+    private static let dissentInterval: Duration = .milliseconds(500)
+
+    private func resolve(_ key: BindingKey, timeout: Duration) async throws -> NameBinding {
+        let resolution = NameResolution(key: key)
+        let own = await self.store.bindings(for: key)
+        resolution.add(own.compactMap { try? NameBinding(verifying: $0, expecting: key, nowMilliseconds: WallClock.nowMilliseconds) })
+        let (answers, answered) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let search = HolderSearch(network: self.network, link: []) { connection in
+            try await resolution.ask(connection)
+        } found: { _ in
+            answered.yield()
+        }
+        if try resolution.settled() == nil {
+            try await self.whileRunning(search) {
+                _ = await answers.first(within: timeout)
+                try await Task.sleep(for: Self.dissentInterval)
+            }
+        }
+        guard let binding = try resolution.settled() else {
+            throw NodeError(.notFound, "nobody on the local network knows \(resolution.description)\(Self.list(search.log))")
+        }
+        return binding
+    }
+
+    // MARK: Fetching
+
+    private func run(
+        _ reference: ContentReference, to destination: FetchDestination, options: FetchOptions, reporter: FetchReporter
+    ) async throws -> FetchResult {
+        var target: FetchTarget
+        switch reference {
+        case .link(let link): target = FetchTarget(link: link)
+        case .contentHash(let hash): target = FetchTarget(contentHash: hash)
+        case .name(let name):
+            reporter.enter(.resolving)
+            target = FetchTarget(contentHash: try await self.contentHash(for: .name(name), timeout: options.searchTimeout))
+        case .sha256(let digest):
+            reporter.enter(.resolving)
+            let binding = try await self.resolve(.sha256(digest), timeout: options.searchTimeout)
+            target = FetchTarget(contentHash: binding.contentHash)
+            target.kind = .file
+            target.sha256 = digest
+            target.sha256Source = "\(binding.signer.peerID)"
+        }
+        if let demanded = options.verificationHash {
+            target.sha256 = demanded
+            target.sha256Source = nil
+        }
+
+        reporter.enter(.searching)
+        let hash = target.contentHash
+        let holders = HolderRelay()
+        let search = HolderSearch(network: self.network, link: target.peers) { connection in
+            switch try await TransferQuery(to: connection).description(of: hash) {
+            case .file, .folder: true
+            case .notHeld, .refused: false
+            }
+        } found: { connection in
+            holders.add(connection)
+        }
+        return try await self.whileRunning(search) { [target] in
+            let first = try await self.firstHolder(holders, search: search, target: target, options: options)
+            return try await self.transfer(target, from: holders, first: first, to: destination, options: options, reporter: reporter)
+        }
+    }
+
+    private func firstHolder(
+        _ holders: HolderRelay, search: HolderSearch, target: FetchTarget, options: FetchOptions
+    ) async throws -> any Connection {
+        if let connection = await holders.first(within: options.searchTimeout) { return connection }
+        try Task.checkCancellation()
+        let reasons = search.log
+        guard !reasons.isEmpty else {
+            throw NodeError(
+                .notFound,
+                "nobody on the local network has \(target.contentHash); ask whoever shared it for the whole link, and check that it is still being shared")
+        }
+        throw NodeError(.unreachable, "no holder of \(target.contentHash) could be reached; is it still being shared?\(Self.list(reasons))")
+    }
+
+    private func transfer(
+        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, to destination: FetchDestination, options: FetchOptions,
+        reporter: FetchReporter
+    ) async throws -> FetchResult {
+        var target = target
+        if target.kind == nil || (target.name == nil && destination.needsName) {
+            switch try await TransferQuery(to: first).description(of: target.contentHash) {
+            case .file(let descriptor, let name):
+                target.kind = .file
+                target.descriptor = descriptor
+                target.name = target.name ?? name.map { FileNameSanitizer.sanitized($0) }
+            case .folder(let name):
+                target.kind = .folder
+                target.name = target.name ?? name.map { FileNameSanitizer.sanitized($0) }
+            case .notHeld:
+                throw TransferError(.notFound, "\(first.remotePeer) does not have \(target.contentHash) any more; ask whoever shared it for a new link")
+            case .refused(let reason):
+                throw TransferError(.refused, "\(first.remotePeer) does not deliver \(target.contentHash): \(reason)")
+            }
+        }
+        let name = target.name ?? target.contentHash.description
+        reporter.enter(.transferring(target.contentHash, name: name))
+
+        var downloadOptions = DownloadOptions()
+        downloadOptions.scheduling = options.scheduling
+        downloadOptions.sha256 = target.sha256
+        downloadOptions.sha256Source = target.sha256Source
+        downloadOptions.keepsFile = destination.keepsFile
+        let limiter = RateLimiter(bytesPerSecond: options.rate, parent: self.network.downloadLimiter)
+        return switch target.kind {
+        case .folder:
+            try await self.fetchFolder(
+                target, to: destination.resolved(name: name), from: holders, eventLoop: first.eventLoop, options: downloadOptions, limiter: limiter,
+                reporter: reporter)
+        case .file, nil:
+            try await self.fetchFile(
+                target, to: destination.resolved(name: name), from: holders, eventLoop: first.eventLoop, options: downloadOptions, limiter: limiter,
+                serves: options.servesWhileFetching, reporter: reporter)
+        }
+    }
+
+    private func fetchFile(
+        _ target: FetchTarget, to destination: DownloadDestination, from holders: HolderRelay, eventLoop: any EventLoop, options: DownloadOptions,
+        limiter: RateLimiter, serves: Bool, reporter: FetchReporter
+    ) async throws -> FetchResult {
+        let download = FileDownload(
+            target.contentHash, descriptor: target.descriptor, to: destination, options: options, store: self.transfers, limiter: limiter,
+            eventLoop: eventLoop, threadPool: self.network.threadPool, logger: self.network.logger)
+        holders.forward { download.add($0) }
+        if serves { self.network.contents.add(target.contentHash) { await download.hostedContent() } }
+        defer { self.network.contents.removeDownload(target.contentHash) }
+        reporter.readable.yield(download)
+        reporter.readable.finish()
+        let result = try await self.reporting(download.progress, to: reporter) { try await download.run() }
+        return FetchResult(
+            contentHash: target.contentHash, path: result.path, byteCount: result.descriptor.size, fileCount: 1,
+            resumedByteCount: result.resumedByteCount, wasPresent: result.wasPresent, sha256: result.sha256, peers: result.peers,
+            failures: result.failures, duration: result.duration)
+    }
+
+    private func fetchFolder(
+        _ target: FetchTarget, to destination: DownloadDestination, from holders: HolderRelay, eventLoop: any EventLoop, options: DownloadOptions,
+        limiter: RateLimiter, reporter: FetchReporter
+    ) async throws -> FetchResult {
+        guard options.sha256 == nil else {
+            throw TransferError(.isFolder, "a folder has no SHA-256 of its own; leave the verification hash out")
+        }
+        let download = FolderDownload(
+            target.contentHash, to: destination, options: options, store: self.transfers, limiter: limiter, eventLoop: eventLoop,
+            threadPool: self.network.threadPool, logger: self.network.logger)
+        holders.forward { download.add($0) }
+        reporter.readable.finish()
+        let result = try await self.reporting(download.progress, to: reporter) { try await download.run() }
+        return FetchResult(
+            contentHash: target.contentHash, path: result.path, byteCount: result.listing.totalByteCount, fileCount: result.listing.entries.count,
+            resumedByteCount: 0, wasPresent: result.presentFileCount == result.listing.entries.count, sha256: nil, peers: result.peers,
+            failures: result.failures, duration: result.duration)
+    }
+
+    private func reporting<Value: Sendable>(
+        _ progress: AsyncStream<TransferProgress>, to reporter: FetchReporter, _ body: () async throws -> Value
+    ) async throws -> Value {
+        async let forwarding: Void = {
+            for await progress in progress { reporter.events.yield(.progress(progress)) }
+        }()
+        let value = try await body()
+        await forwarding
+        return value
+    }
+
+    // MARK: Parts
+
+    /// Runs `search` for as long as `body`.
+    private func whileRunning<Value: Sendable>(_ search: HolderSearch, _ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await search.run() }
+            defer { group.cancelAll() }
+            return try await body()
+        }
+    }
+
+    private static func list(_ attempts: [HolderSearch.Attempt]) -> String {
+        attempts.sorted { $0.peer < $1.peer }.map { "\n  \($0.peer): \($0.outcome)" }.joined()
+    }
+}

@@ -1,0 +1,37 @@
+import DIGNet
+import Synchronization
+
+/// Hands connections to holders on to the download, those that came before it was made too.
+final class HolderRelay: Sendable {
+    private struct State {
+        var waiting: [any Connection] = []
+        var forward: (@Sendable (any Connection) -> Void)?
+    }
+
+    private let state = Mutex(State())
+    private let arrivals = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+
+    func add(_ connection: any Connection) {
+        let forward = self.state.withLock { state in
+            if state.forward == nil { state.waiting.append(connection) }
+            return state.forward
+        }
+        if let forward { forward(connection) } else { self.arrivals.continuation.yield() }
+    }
+
+    /// The first connection that is here within `duration`.
+    func first(within duration: Duration) async -> (any Connection)? {
+        _ = await self.arrivals.stream.first(within: duration)
+        return self.state.withLock { $0.waiting.first }
+    }
+
+    /// Calls `forward` for all there are, and from now on for each.
+    func forward(_ forward: @escaping @Sendable (any Connection) -> Void) {
+        let waiting = self.state.withLock { state in
+            state.forward = forward
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for connection in waiting { forward(connection) }
+    }
+}

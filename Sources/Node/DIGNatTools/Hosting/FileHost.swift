@@ -1,0 +1,246 @@
+public import DIGContent
+import DIGIdentity
+import DIGStorage
+import DIGTransfer
+import Logging
+import Synchronization
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Shares files and folders.
+///
+///     let host = FileHost(network: network)
+///     let content = try await host.addFile("holiday.mp4", contentID: "holiday")
+///     print(try content.link(addresses: network.addresses))
+///
+/// The network must be started for peers to reach it. What is shared is remembered in the node's database: a later run serves it again.
+public final class FileHost: Sendable {
+    public let network: NetworkManager
+    /// Bounded: the oldest are dropped for a slow reader. For one reader.
+    public let events: AsyncStream<HostEvent>
+
+    private let store: SharedContentStore
+    /// Plain SHA-256 computations under way, one after another.
+    private let digests = Mutex<Task<Void, Never>?>(nil)
+
+    public init(network: NetworkManager) {
+        self.network = network
+        self.store = network.shared
+        self.events = network.hostEvents
+    }
+
+    // MARK: Adding
+
+    /// Shares the file or folder at `path`. Files that have not changed since they were shared last are not hashed again.
+    ///
+    /// The plain SHA-256 of a file follows in the background, see ``HostEvent/sha256Computed(_:_:)``. Cancelling stops the hashing; what is
+    /// hashed by then is not hashed again.
+    ///
+    /// - Parameters:
+    ///   - contentID: A name others can ask for it by, on the local network for now.
+    ///   - progress: Bytes hashed so far and in all; from any thread.
+    /// - Throws: `ContentError` about what cannot be read or named, `StorageError`.
+    @discardableResult
+    public func addFile(
+        _ path: String, contentID: String? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
+    ) async throws -> SharedContent {
+        let path = Self.absolute(path)
+        var isDirectory = false
+        guard Self.exists(path, isDirectory: &isDirectory) else {
+            throw ContentError(.fileUnreadable, "there is no file or folder \(DisplayText.escaped(path))")
+        }
+        let content = isDirectory
+            ? try await self.addFolder(path, contentID: contentID, progress: progress)
+            : try await self.addSingleFile(path, contentID: contentID, progress: progress)
+        if let contentID {
+            try await self.bind(.name(contentID), to: content.contentHash)
+        }
+        return content
+    }
+
+    private func addSingleFile(
+        _ path: String, contentID: String?, progress: (@Sendable (HashProgress) -> Void)?
+    ) async throws -> SharedContent {
+        let (file, sha256) = try await self.hashed(path, progress: progress)
+        let name = Self.name(of: path)
+        let hash = file.descriptor.contentHash
+        let share = Share(
+            contentHash: hash, kind: .file, path: path, name: name, contentID: contentID, byteCount: file.descriptor.size, added: Date())
+        try await self.store.add(share, paths: [path])
+        if let sha256 {
+            try await self.bind(.sha256(sha256), to: hash)
+        } else {
+            self.computeSHA256(ofFileAt: path, stamp: file.stamp, contentHash: hash)
+        }
+        return SharedContent(
+            contentHash: hash, kind: .file, path: path, name: name, contentID: contentID, byteCount: file.descriptor.size, fileCount: 1,
+            root: file.descriptor.root, sha256: sha256)
+    }
+
+    private func addFolder(
+        _ path: String, contentID: String?, progress: (@Sendable (HashProgress) -> Void)?
+    ) async throws -> SharedContent {
+        let files = try FolderWalk.files(in: path)
+        let total = files.reduce(UInt64(0)) { $0 &+ $1.size }
+        var done: UInt64 = 0
+        var entries: [FolderListing.Entry] = []
+        entries.reserveCapacity(files.count)
+        var fresh: [(path: String, file: HashedFile)] = []
+        for found in files {
+            let before = done
+            let (file, _) = try await self.hashed(found.absolutePath, saving: &fresh) { step in
+                progress?(HashProgress(completed: min(total, before + step.completed), total: total))
+            }
+            done = min(total, before &+ file.descriptor.size)
+            entries.append(FolderListing.Entry(path: found.path, descriptor: file.descriptor))
+        }
+        if !fresh.isEmpty { try await self.store.save(fresh) }
+        progress?(HashProgress(completed: total, total: total))
+        let listing = try FolderListing(entries: entries)
+        let name = Self.name(of: path)
+        let share = Share(
+            contentHash: listing.contentHash, kind: .folder, path: path, name: name, contentID: contentID, byteCount: listing.totalByteCount,
+            added: Date())
+        try await self.store.add(share, paths: files.map(\.absolutePath), listing: listing.encoded)
+        return SharedContent(
+            contentHash: listing.contentHash, kind: .folder, path: path, name: name, contentID: contentID, byteCount: listing.totalByteCount,
+            fileCount: files.count, root: nil, sha256: nil)
+    }
+
+    /// The hashes of a file, from the database if it has not changed.
+    private func hashed(
+        _ path: String, progress: (@Sendable (HashProgress) -> Void)?
+    ) async throws -> (HashedFile, SHA256Digest?) {
+        var fresh: [(path: String, file: HashedFile)] = []
+        let result = try await self.hashed(path, saving: &fresh, progress: progress)
+        if !fresh.isEmpty { try await self.store.save(fresh) }
+        return result
+    }
+
+    /// Files saved together in one transaction: a folder of many small files would otherwise wait for the disk at each of them.
+    private static let savingBatchCount = 256
+
+    private func hashed(
+        _ path: String, saving fresh: inout [(path: String, file: HashedFile)], progress: (@Sendable (HashProgress) -> Void)?
+    ) async throws -> (HashedFile, SHA256Digest?) {
+        let stamp = try FileStamp(ofFileAt: path)
+        if let known = try await self.store.hashedFile(at: path, stamp: stamp) {
+            progress?(HashProgress(completed: stamp.size, total: stamp.size))
+            return (known.file, known.sha256)
+        }
+        let file = try await FileHasher().hash(fileAt: path, progress: progress)
+        fresh.append((path, file))
+        if fresh.count >= Self.savingBatchCount {
+            try await self.store.save(fresh)
+            fresh.removeAll(keepingCapacity: true)
+        }
+        return (file, nil)
+    }
+
+    // MARK: Names
+
+    private func bind(_ key: BindingKey, to hash: ContentHash) async throws {
+        let now = WallClock.nowMilliseconds
+        let envelope = try NameBinding.sign(key, as: hash, timestampMilliseconds: now, with: self.network.identity)
+        try await self.store.save(envelope, for: NameBinding(verifying: envelope, expecting: key, nowMilliseconds: now))
+    }
+
+    /// Off the critical path: the link is out long before.
+    private func computeSHA256(ofFileAt path: String, stamp: FileStamp, contentHash: ContentHash) {
+        self.digests.withLock { task in
+            let previous = task
+            task = Task(priority: .utility) {
+                await previous?.value
+                guard !Task.isCancelled else { return }
+                do {
+                    let sha256 = try await PlainSHA256.hash(fileAt: path)
+                    guard try FileStamp(ofFileAt: path) == stamp else { return }
+                    try await self.store.setSHA256(sha256, forFileAt: path, stamp: stamp)
+                    try await self.bind(.sha256(sha256), to: contentHash)
+                    self.network.emit(.sha256Computed(contentHash, sha256))
+                } catch is CancellationError {
+                    // Computed when the file is shared next.
+                } catch {
+                    self.network.logger.info("no plain SHA-256 for a shared file", metadata: ["dig.node.error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// Returns when the plain SHA-256 of everything added so far is known.
+    public func waitForSHA256() async {
+        await self.digests.withLock { $0 }?.value
+    }
+
+    /// Gives up computing plain SHA-256s; they are computed when the file is shared next.
+    public func stop() async {
+        let task = self.digests.withLock { $0 }
+        task?.cancel()
+        await task?.value
+    }
+
+    // MARK: What is shared
+
+    /// Everything shared, the newest first.
+    public var contents: [SharedContent] {
+        get async throws {
+            var contents: [SharedContent] = []
+            for share in try await self.store.shares() {
+                contents.append(try await self.content(of: share))
+            }
+            return contents
+        }
+    }
+
+    private func content(of share: Share) async throws -> SharedContent {
+        let files = try await self.store.files(of: share.contentHash)
+        let file = share.kind == .file ? files.first : nil
+        return SharedContent(
+            contentHash: share.contentHash, kind: share.kind == .folder ? .folder : .file, path: share.path, name: share.name,
+            contentID: share.contentID, byteCount: share.byteCount, fileCount: files.count, root: file?.descriptor.root, sha256: file?.sha256)
+    }
+
+    /// Stops sharing. The file itself stays.
+    ///
+    /// - Throws: ``NodeError`` with `.notShared`, `StorageError`.
+    @discardableResult
+    public func removeFile(_ hash: ContentHash) async throws -> SharedContent {
+        guard let share = try await self.store.share(hash) else {
+            throw NodeError(.notShared, "\(hash) is not shared; see what is with: dig-nat ls")
+        }
+        let content = try await self.content(of: share)
+        _ = try await self.store.remove(hash)
+        self.network.transferHost.withdraw(hash)
+        return content
+    }
+
+    /// What goes by this content hash, SHA-256, path or name.
+    public func contents(matching reference: String) async throws -> [SharedContent] {
+        let absolute = Self.absolute(reference)
+        return try await self.contents.filter { content in
+            content.contentHash.description == reference || content.sha256?.hex == reference || content.contentID == reference
+                || content.path == absolute
+        }
+    }
+
+    // MARK: Paths
+
+    private static func absolute(_ path: String) -> String {
+        URL(fileURLWithPath: path).standardizedFileURL.path
+    }
+
+    private static func name(of path: String) -> String {
+        FileNameSanitizer.sanitized(URL(fileURLWithPath: path).lastPathComponent, fallback: "shared")
+    }
+
+    private static func exists(_ path: String, isDirectory: inout Bool) -> Bool {
+        var directory: Bool = false
+        let exists = FileManager.default.fileExists(atPath: path, isDirectory: &directory)
+        isDirectory = directory
+        return exists
+    }
+}

@@ -1,0 +1,44 @@
+import DIGContent
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// The regular files below a folder, in the order of their paths. Symbolic links are not followed: they could lead anywhere.
+enum FolderWalk {
+    struct File {
+        let path: SafePath
+        let absolutePath: String
+        let size: UInt64
+    }
+
+    /// - Throws: `ContentError` with `.fileUnreadable` for a folder that can't be read, `.unsafePath` for a name that receivers would refuse.
+    static func files(in folder: String) throws -> [File] {
+        var files: [File] = []
+        var pending = [""]
+        while let relative = pending.popLast() {
+            let directory = relative.isEmpty ? folder : folder + "/" + relative
+            let names: [String]
+            do {
+                names = try FileManager.default.contentsOfDirectory(atPath: directory)
+            } catch {
+                throw ContentError(.fileUnreadable, "the folder \(DisplayText.escaped(directory)) cannot be read", cause: error)
+            }
+            for name in names {
+                let path = relative.isEmpty ? name : relative + "/" + name
+                let absolutePath = folder + "/" + path
+                let attributes = try FileManager.default.attributesOfItem(atPath: absolutePath)
+                switch attributes[.type] as? FileAttributeType {
+                case .typeDirectory: pending.append(path)
+                case .typeRegular:
+                    let size = try FileStamp(ofFileAt: absolutePath).size
+                    files.append(File(path: try SafePath(path), absolutePath: absolutePath, size: size))
+                default: continue
+                }
+            }
+        }
+        return files.sorted { $0.path < $1.path }
+    }
+}

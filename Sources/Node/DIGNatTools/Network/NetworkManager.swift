@@ -1,0 +1,167 @@
+public import DIGIdentity
+public import DIGLocalDiscovery
+public import DIGMultiformats
+public import DIGNet
+public import DIGStorage
+public import DIGSwarm
+import DIGTCP
+public import DIGTransfer
+public import Logging
+public import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+import Synchronization
+
+/// The network side of a node: identity, connections, discovery, and the host that answers peers.
+///
+/// `FileHost` and `FileClient` stand on one of these, and may share it:
+///
+///     let network = try NetworkManager(configuration: .init(dataDirectory: path), logger: logger)
+///     try await network.start()
+///     let connection = try await network.connect(to: peer, addresses: addresses)
+///     await network.stop()
+public final class NetworkManager: Service, Sendable {
+    public let configuration: NodeConfiguration
+    public let identity: KeyPair
+    /// Listens, dials, and routes streams: the lower level, for protocols of one's own.
+    public let swarm: Swarm
+    /// Nil if switched off.
+    public let localDiscovery: LocalDiscovery?
+    /// Limits all uploads together; its rate may be changed at any time.
+    public let uploadLimiter: RateLimiter
+    /// Limits all downloads together; its rate may be changed at any time.
+    public let downloadLimiter: RateLimiter
+    public let transferHost: TransferHost
+    public let database: NodeDatabase
+
+    let shared: SharedContentStore
+    let contents: ContentRegistry
+    let threadPool: NIOThreadPool
+    let logger: Logger
+    let hostEvents: AsyncStream<HostEvent>
+    private let hostEventContinuation: AsyncStream<HostEvent>.Continuation
+    private let identityLock: IdentityLock?
+    private let discoveryTask = Mutex<Task<Void, any Error>?>(nil)
+
+    /// Opens the database and the key; listens nowhere yet.
+    ///
+    /// - Parameters:
+    ///   - transports: What connections are made of. Nil: TCP.
+    ///   - group: The event loops for all connections. Nil: the process-wide ones.
+    /// - Throws: ``NodeError`` with `.directoryUnusable`, `IdentityError` about the key file, or `StorageError` about the database.
+    public init(
+        configuration: NodeConfiguration, transports: [any Transport]? = nil, group: (any EventLoopGroup)? = nil, logger: Logger
+    ) throws {
+        let group = group ?? MultiThreadedEventLoopGroup.singleton
+        self.configuration = configuration
+        self.logger = logger
+        self.threadPool = .singleton
+        self.database = try NodeDatabase(directory: configuration.dataDirectory)
+        switch configuration.identity {
+        case .file(let path):
+            let stored = try KeyFile(path: path).loadOrCreate()
+            self.identityLock = IdentityLock(directory: configuration.dataDirectory)
+            if self.identityLock == nil {
+                logger.info("another process uses this node's key; this one takes a temporary key")
+            }
+            self.identity = self.identityLock == nil ? try KeyPair.generate() : stored
+        case .keyPair(let keyPair):
+            self.identityLock = nil
+            self.identity = keyPair
+        }
+
+        var swarmConfiguration = SwarmConfiguration()
+        swarmConfiguration.maximumConnections = configuration.maximumConnectionCount
+        let swarm = Swarm(
+            identity: self.identity, transports: transports ?? [TCPTransport(group: group)], group: group, configuration: swarmConfiguration,
+            logger: logger)
+        self.swarm = swarm
+
+        self.uploadLimiter = RateLimiter(bytesPerSecond: configuration.uploadRate)
+        self.downloadLimiter = RateLimiter(bytesPerSecond: configuration.downloadRate)
+        let (hostEvents, events) = AsyncStream.makeStream(of: HostEvent.self, bufferingPolicy: .bufferingNewest(1024))
+        self.hostEvents = hostEvents
+        self.hostEventContinuation = events
+        self.shared = SharedContentStore(database: self.database)
+        self.contents = ContentRegistry(shared: self.shared) { events.yield(.contentChanged($0)) }
+        self.transferHost = TransferHost(
+            provider: self.contents, threadPool: self.threadPool, uploadLimiter: self.uploadLimiter, logger: logger,
+            sessionEnded: { events.yield(.sessionEnded($0, byteCounts: $1)) })
+        self.localDiscovery =
+            configuration.localDiscovery
+            ? LocalDiscovery(
+                identity: self.identity.peerID, addresses: { swarm.listenAddresses }, group: group, logger: logger)
+            : nil
+    }
+
+    // MARK: Life cycle
+
+    /// Listens and takes part in discovery until the task is cancelled or a graceful shutdown begins.
+    public func run() async throws {
+        try await self.start()
+        do {
+            try await gracefulShutdown()
+        } catch is CancellationError {
+            // The other way to end.
+        }
+        await self.stop()
+    }
+
+    /// Listens at the configured addresses, answers peers, and takes part in discovery.
+    ///
+    /// - Throws: ``NodeError`` with `.cannotListen` if addresses are configured and none can be bound.
+    public func start() async throws {
+        if !self.configuration.listen.isEmpty {
+            do {
+                _ = try await self.swarm.listen(on: self.configuration.listen)
+            } catch {
+                throw NodeError(.cannotListen, "no address can be listened on; is the port taken? Choose another with --listen", cause: error)
+            }
+        }
+        self.transferHost.register(on: self.swarm)
+        if let discovery = self.localDiscovery {
+            let logger = self.logger
+            self.discoveryTask.withLock {
+                $0 = Task {
+                    do {
+                        try await discovery.run()
+                    } catch is CancellationError {
+                    } catch {
+                        // Links still work without it.
+                        logger.info("local discovery is off", metadata: ["dig.node.error": "\(error)"])
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says goodbye to every peer and closes everything. Nothing can be opened afterwards.
+    public func stop() async {
+        let task = self.discoveryTask.withLock { task in
+            defer { task = nil }
+            return task
+        }
+        task?.cancel()
+        _ = await task?.result
+        self.transferHost.unregister(from: self.swarm)
+        await self.swarm.shutdown()
+    }
+
+    func emit(_ event: HostEvent) {
+        self.hostEventContinuation.yield(event)
+    }
+
+    // MARK: Connections
+
+    /// Where this node can be reached, each with its peer id: what goes into links.
+    public var addresses: [Multiaddr] {
+        self.swarm.listenAddresses.map { $0.withPeerID(self.identity.peerID) }
+    }
+
+    /// Connects to a peer, or returns the connection there is.
+    ///
+    /// - Throws: `ConnectionError`, with the outcome of each address.
+    public func connect(to peer: PeerID, addresses: [Multiaddr]) async throws -> any Connection {
+        try await self.swarm.connect(to: peer, addresses: addresses)
+    }
+}

@@ -1,0 +1,37 @@
+public import DIGIdentity
+public import DIGMultiformats
+
+/// What a node needs to know before it starts. Every value has a default but the directory.
+public struct NodeConfiguration: Sendable {
+    /// Whose key the node uses.
+    public enum Identity: Sendable {
+        /// Loads the key file, or creates it with a new Ed25519 key.
+        case file(path: String)
+        case keyPair(KeyPair)
+    }
+
+    /// Holds the database and, unless ``identity`` says otherwise, the key. Created with mode 0700.
+    public var dataDirectory: String
+    /// Default: `identity.key` in ``dataDirectory``.
+    public var identity: Identity
+    /// Where connections are accepted. Empty: nowhere. Port 0: the system chooses.
+    ///
+    /// Default: every IPv4 and IPv6 interface.
+    public var listen: [Multiaddr] = [
+        Multiaddr(components: [.ip4(.any), .tcp(0)]),
+        Multiaddr(components: [.ip6(.any), .tcp(0)]),
+    ]
+    /// Bytes per second sent at most, over all transfers. Nil: unlimited.
+    public var uploadRate: Int?
+    /// Bytes per second received at most, over all transfers. Nil: unlimited.
+    public var downloadRate: Int?
+    /// Finds peers on the same network by mDNS and is found there.
+    public var localDiscovery: Bool = true
+    /// Open connections at most; the least useful idle one makes room.
+    public var maximumConnectionCount: Int = 200
+
+    public init(dataDirectory: String) {
+        self.dataDirectory = dataDirectory
+        self.identity = .file(path: dataDirectory + "/identity.key")
+    }
+}
