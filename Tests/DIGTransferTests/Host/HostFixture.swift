@@ -119,29 +119,23 @@ final class HostFixture {
 
     static let pool = NIOThreadPool.singleton
 
-    static func peer(_ seed: UInt8 = 1) throws -> PeerID {
-        try KeyPair.generate(.ed25519).peerID
-    }
-
     init(
         provider: TestProvider = TestProvider(), configuration: TransferHostConfiguration = TransferHostConfiguration(), host: TransferHost? = nil,
         peer: PeerID? = nil
     ) async throws {
         self.provider = provider
         self.host = host ?? TransferHost(provider: provider, configuration: configuration, threadPool: Self.pool, logger: Logger(label: "test"))
-        self.peer = try peer ?? Self.peer()
+        self.peer = try peer ?? KeyPair.generate(.ed25519).peerID
         self.channel = NIOAsyncTestingChannel()
         let channel = self.channel
         let theHost = self.host
         let thePeer = self.peer
         let reads = self.reads
-        try await channel.testingEventLoop.executeInContext {
+        let served = try await channel.testingEventLoop.executeInContext {
             try channel.pipeline.syncOperations.addHandler(reads)
-            let served = theHost.serve(channel, peer: thePeer)
-            var failure: (any Error)?
-            served.whenFailure { failure = $0 }
-            if let failure { throw failure }
+            return theHost.serve(channel, peer: thePeer)
         }
+        try await served.get()
         try await channel.connect(to: SocketAddress(unixDomainSocketPath: "/test"))
     }
 
