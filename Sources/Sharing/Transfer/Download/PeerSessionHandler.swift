@@ -341,6 +341,9 @@ final class PeerSessionHandler: ChannelDuplexHandler {
                 return false
             }
             self.slab = (slab, handle, .now())
+        } else if let current = self.slab, current.handle != handle {
+            // An empty one that was meant for another content.
+            self.slab = (current.slab, handle, .now())
         }
         self.slab?.slab.begin(chunk, expected: hash)
         self.incoming = .chunk
@@ -348,8 +351,9 @@ final class PeerSessionHandler: ChannelDuplexHandler {
     }
 
     private func chunkEnded(remainingByteCount: Int) {
-        defer { self.incoming = .nothing }
-        guard case .chunk = self.incoming, let slab = self.slab, let content = self.contents[slab.handle], let context = self.context else { return }
+        let wasWanted = if case .chunk = self.incoming { true } else { false }
+        self.incoming = .nothing
+        guard wasWanted, let slab = self.slab, let content = self.contents[slab.handle], let context = self.context else { return }
         slab.slab.end()
         if content.outstandingCount < slab.slab.chunkCount || NIODeadline.now() - slab.since >= Self.maximumDelay { self.flushSlab(context) }
     }
