@@ -1,0 +1,7 @@
+/// What a query asks for.
+struct DNSQuestion: Hashable, Sendable {
+    var name: DNSName
+    var type: DNSRecordType
+    /// The asker would like the answer by unicast (RFC 6762 §5.4). Ours go to the group all the same, which is allowed.
+    var prefersUnicast = false
+}

@@ -1,0 +1,27 @@
+import NIOCore
+
+/// Hands each datagram of one socket to the driver.
+final class MulticastHandler: ChannelInboundHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+
+    private let id: LocalDiscoveryStateMachine.InterfaceID
+    private let driver: LocalDiscoveryDriver
+
+    init(id: LocalDiscoveryStateMachine.InterfaceID, driver: LocalDiscoveryDriver) {
+        self.id = id
+        self.driver = driver
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.driver.received(self.unwrapInboundIn(data), on: self.id)
+    }
+
+    /// A datagram that could not be received or sent, because a cable was pulled for example, is no reason to close.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.driver.failed(error, on: self.id)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.driver.closed(self.id)
+    }
+}
