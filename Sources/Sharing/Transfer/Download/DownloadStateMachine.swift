@@ -126,6 +126,7 @@ struct DownloadStateMachine: Sendable {
     private(set) var failures: [PeerFailure] = []
     private var departed: [PeerID: PeerStatistics] = [:]
     private var starvedSince: Instant?
+    private var connectingCount = 0
     private var actions: [Action] = []
     private var nextActionIndex = 0
 
@@ -222,6 +223,12 @@ struct DownloadStateMachine: Sendable {
         self.actions.append(.describe(key, chunkLayer: self.layout?.layer, subscribes: !isSingle))
         self.schedule(now: now)
         return true
+    }
+
+    /// So many sessions are being opened: as long as there are any, nobody is missing.
+    mutating func connecting(_ count: Int, now: Instant) {
+        self.connectingCount = count
+        self.schedule(now: now)
     }
 
     /// No session could be opened.
@@ -635,7 +642,18 @@ struct DownloadStateMachine: Sendable {
 
     private mutating func noteProgress(_ key: PeerKey, now: Instant) {
         self.peers[key]?.lastProgress = now
-        self.peers[key]?.isStalled = false
+        guard var peer = self.peers[key], peer.isStalled else { return }
+        // It is still at its probe: what others have not brought meanwhile counts as asked of it again.
+        peer.isStalled = false
+        for position in peer.requests.indices where peer.requests[position].isReleased {
+            peer.requests[position].isReleased = false
+            for index in peer.requests[position].indices where !self.picker.reclaim(index) {
+                _ = peer.requests[position].take(index)
+                peer.outstandingCount -= 1
+            }
+        }
+        peer.requests.removeAll { $0.remaining == 0 }
+        self.peers[key] = peer
     }
 
     // MARK: - Letting go
@@ -704,7 +722,7 @@ struct DownloadStateMachine: Sendable {
     }
 
     private mutating func updateStarvation(now: Instant) {
-        let isFed = self.phase == .preparing || self.checksInProgress > 0 || self.peers.values.contains { $0.isAwaited || $0.pausedUntil != nil }
+        let isFed = self.phase == .preparing || self.connectingCount > 0 || self.checksInProgress > 0 || self.peers.values.contains { $0.isAwaited || $0.pausedUntil != nil }
         if isFed {
             self.starvedSince = nil
         } else if self.starvedSince == nil {

@@ -140,6 +140,7 @@ public final class FileDownload: @unchecked Sendable {
             for (key, opening) in self.openingConnections where opening == id {
                 self.opening.removeValue(forKey: key)?.cancel()
                 self.openingConnections[key] = nil
+                self.openingChanged()
             }
             for (key, link) in self.links where link.connection == id {
                 self.links[key] = nil
@@ -185,6 +186,12 @@ public final class FileDownload: @unchecked Sendable {
             }
             self.eventLoop.execute { self.opened(key, id, connection.remotePeer, result) }
         }
+        self.openingChanged()
+    }
+
+    private func openingChanged() {
+        let count = self.opening.count
+        self.update { machine, now in machine.connecting(count, now: now) }
     }
 
     private func opened(_ key: PeerKey, _ id: ConnectionID, _ peer: PeerID, _ result: Result<PeerSession, any Error>) {
@@ -199,6 +206,7 @@ public final class FileDownload: @unchecked Sendable {
             let failure = TransferError(.disconnected, "no transfer stream to the peer", cause: error)
             self.update { machine, now in machine.peerUnreachable(peer, error: failure, now: now) }
         }
+        self.openingChanged()
     }
 
     private func link(_ session: PeerSession, connection: ConnectionID?, ownsSession: Bool, key: PeerKey) {
@@ -280,7 +288,7 @@ public final class FileDownload: @unchecked Sendable {
         } catch {
             self.checkpointContinuation.finish()
             await saving
-            await self.keep(after: error)
+            await self.keep()
             throw error
         }
         self.checkpointContinuation.finish()
@@ -546,17 +554,19 @@ public final class FileDownload: @unchecked Sendable {
 
     // MARK: - The end
 
-    /// After a failure: what is verified is remembered, and the file is unlocked.
-    private func keep(after error: any Error) async {
-        let hasPart = (try? await self.eventLoop.submit { self.part != nil && self.verifiedByteCount > 0 }.get()) ?? false
-        if hasPart {
-            do {
-                try await self.saveCheckpoint()
-            } catch {
-                self.logger.warning("the state of a transfer could not be saved", metadata: ["dig.transfer.error": "\(error)"])
+    /// After a failure: what is verified is remembered, and the file is unlocked. A cancelled task does this too, so it has a task of its own.
+    private func keep() async {
+        await Task {
+            let hasPart = (try? await self.eventLoop.submit { self.part != nil && self.verifiedByteCount > 0 }.get()) ?? false
+            if hasPart {
+                do {
+                    try await self.saveCheckpoint()
+                } catch {
+                    self.logger.warning("the state of a transfer could not be saved", metadata: ["dig.transfer.error": "\(error)"])
+                }
             }
-        }
-        await self.closePart(discards: !self.options.keepsFile || !hasPart)
+            await self.closePart(discards: !self.options.keepsFile || !hasPart)
+        }.value
     }
 
     private func closePart(discards: Bool) async {
@@ -602,7 +612,7 @@ public final class FileDownload: @unchecked Sendable {
             await self.forgetState()
             throw error
         } catch {
-            await self.keep(after: error)
+            await self.keep()
             throw error
         }
         await self.forgetState()

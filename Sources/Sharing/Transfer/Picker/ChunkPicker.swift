@@ -155,6 +155,17 @@ struct ChunkPicker: Sendable {
         return true
     }
 
+    /// A requester that had given up goes on. Returns false for a chunk that is verified.
+    mutating func reclaim(_ index: Int) -> Bool {
+        if self.isPickable(index) {
+            self.leaveBucket(index)
+            self.states[index] = ChunkState.requested.rawValue
+            self.requesters[index] = 1
+            return true
+        }
+        return self.addRequester(index)
+    }
+
     /// A requester gave up, or its answer was bad. With the last one gone the chunk is pickable again.
     mutating func release(_ index: Int) {
         guard self.state(of: index) == .requested else { return }
