@@ -52,7 +52,7 @@ final class Nodes: Sendable {
     /// A node that listens and answers ``echo``.
     func make(listening: Bool = true, _ configure: (inout SwarmConfiguration) -> Void = { _ in }) async throws -> Swarm {
         var configuration = SwarmConfiguration()
-        configuration.redundantConnectionGrace = .milliseconds(100)
+        configuration.redundantConnectionGrace = .milliseconds(500)
         configure(&configuration)
         let swarm = Swarm(
             identity: try KeyPair.generate(), transports: [self.transport], group: self.group, configuration: configuration,

@@ -88,6 +88,23 @@ struct SwarmTests {
         }
     }
 
+    @Test("an address that does not answer delays the next one by the stagger only, and its attempt is closed")
+    func race() async throws {
+        try await withNodes(.tcp) { nodes in
+            let (a, b) = (try await nodes.make(), try await nodes.make())
+            let accepted = nodes.group.next().makePromise(of: (any Channel).self)
+            let silent = try await nodes.transport.listen(on: Multiaddr("/ip4/127.0.0.1/tcp/0")) { channel, _ in
+                accepted.succeed(channel)
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
+            let connection = try await a.connect(to: b.localPeer, addresses: [silent.address] + b.listenAddresses)
+            #expect(connection.remoteAddress == b.listenAddresses[0])
+            try await accepted.futureResult.get().closeFuture.get()
+            #expect(a.statistics.openConnections == 1)
+            await silent.close()
+        }
+    }
+
     @Test("names are resolved and raced with the rest")
     func names() async throws {
         try await withNodes(.tcp) { nodes in
@@ -133,7 +150,7 @@ struct SwarmTests {
     @Test("nodes that dial each other at the same time end with one and the same connection, and no stream is lost", arguments: Medium.allCases)
     func simultaneous(medium: Medium) async throws {
         try await withNodes(medium) { nodes in
-            for _ in 0..<20 {
+            for _ in 0..<10 {
                 let (a, b) = (try await nodes.make(), try await nodes.make())
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for (from, to) in [(a, b), (b, a)] {

@@ -1,4 +1,4 @@
-public import NIOCore
+package import NIOCore
 import Synchronization
 
 /// Ties a channel that is being made to the task that wants it: cancelling the task closes the channel.
@@ -12,13 +12,14 @@ package final class PendingChannel: Sendable {
 
     package init() {}
 
-    /// Remembers `channel`; closes it at once if the task was cancelled before.
-    package func made(_ channel: any Channel) {
-        let isCancelled = self.state.withLock { state in
+    /// Remembers `channel`, from inside its initializer.
+    ///
+    /// - Throws: `CancellationError` if the task was cancelled before. The initializer fails with it, which closes the channel.
+    package func made(_ channel: any Channel) throws {
+        try self.state.withLock { state in
+            guard !state.isCancelled else { throw CancellationError() }
             state.channel = channel
-            return state.isCancelled
         }
-        if isCancelled { channel.close(promise: nil) }
     }
 
     /// Runs `body`, closing the channel when the task is cancelled meanwhile.

@@ -46,7 +46,7 @@ public struct MemoryTransport: Transport {
         return try await pending.run {
             try await ClientBootstrap(group: eventLoop)
                 .channelInitializer { channel in
-                    pending.made(channel)
+                    do { try pending.made(channel) } catch { return channel.eventLoop.makeFailedFuture(error) }
                     return initializer(channel)
                 }
                 .withConnectedSocket(local).get()

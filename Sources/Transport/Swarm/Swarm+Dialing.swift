@@ -49,10 +49,10 @@ extension Swarm {
             case .start(let dial):
                 // Owned by `dial`, which cancels it when nobody waits any more.
                 dial.started(Task { [addresses] in await self.run(dial, to: target, addresses: addresses) })
-                return try await dial.wait()
+                return self.current(try await dial.wait())
             case .join(let dial):
                 do {
-                    return try await dial.wait()
+                    return self.current(try await dial.wait())
                 } catch is CancellationError where !Task.isCancelled {
                     // Those who began the dial gave it up.
                 } catch {
@@ -61,6 +61,11 @@ extension Swarm {
                 }
             }
         }
+    }
+
+    /// The connection to hand out in place of `connection`, which may have become redundant meanwhile.
+    private func current(_ connection: SwarmConnection) -> SwarmConnection {
+        self.openConnection(to: connection.remotePeer) ?? connection
     }
 
     private enum DialEvent {
@@ -108,7 +113,7 @@ extension Swarm {
                 if case .attempt(let id, .success(let connection)) = event {
                     machine.attemptSucceeded(id)
                     group.cancelAll()
-                    return finish(.success(self.openConnection(to: connection.remotePeer) ?? connection))
+                    return finish(.success(connection))
                 }
                 guard !Task.isCancelled else {
                     group.cancelAll()
@@ -172,12 +177,16 @@ extension Swarm {
         let eventLoop = self.group.next()
         let upgrade = ConnectionUpgrade(
             role: .dialer, expecting: expected, remoteAddress: address.removingPeerID(), on: eventLoop, swarm: self)
+        // Owned by `upgrade`, which cancels it unless the peer may use the connection already.
+        let dialing = Task {
+            try await transport.dial(address, on: eventLoop) { channel in
+                channel.eventLoop.makeCompletedFuture { try upgrade.start(on: channel) }
+            }
+        }
+        upgrade.started(dialing)
         return await withTaskCancellationHandler {
             do {
-                _ = try await transport.dial(address, on: eventLoop) { channel in
-                    upgrade.start(on: channel)
-                    return channel.eventLoop.makeSucceededVoidFuture()
-                }
+                _ = try await dialing.value
             } catch {
                 upgrade.dialFailed(error)
                 return .failure(error)

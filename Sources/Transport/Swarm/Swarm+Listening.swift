@@ -95,7 +95,6 @@ extension Swarm {
             return channel.eventLoop.makeFailedFuture(error)
         }
         upgrade.limit(to: self.configuration.handshakeTimeout)
-        upgrade.start(on: channel)
-        return channel.eventLoop.makeSucceededVoidFuture()
+        return channel.eventLoop.makeCompletedFuture { try upgrade.start(on: channel) }
     }
 }

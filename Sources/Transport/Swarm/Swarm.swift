@@ -182,7 +182,7 @@ public final class Swarm: Service, StreamRouter, Sendable {
         connection.closeFuture.whenComplete { _ in self.removed(connection) }
         victim?.startClosing()
         if let dial {
-            dial.finish(.success(self.openConnection(to: peer) ?? connection))
+            dial.finish(.success(connection))
             dial.cancel()
         }
         if !connection.isRedundant { self.identify(connection) }

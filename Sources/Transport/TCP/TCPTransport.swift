@@ -88,7 +88,7 @@ public struct TCPTransport: Transport {
             .channelOption(.maxMessagesPerRead, value: self.configuration.maximumReadsPerLoop)
             .channelOption(.writeBufferWaterMark, value: self.configuration.writeBufferWaterMark)
             .channelInitializer { channel in
-                pending.made(channel)
+                do { try pending.made(channel) } catch { return channel.eventLoop.makeFailedFuture(error) }
                 return local == nil ? initializer(channel) : channel.eventLoop.makeSucceededVoidFuture()
             }
         if let local {

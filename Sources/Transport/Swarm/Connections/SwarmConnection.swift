@@ -167,7 +167,7 @@ final class SwarmConnection: Connection, Sendable {
         let timeout = self.configuration.streamNegotiationTimeout
 
         let opened = multiplexer.openStream { stream in
-            pending?.made(stream)
+            do { try pending?.made(stream) } catch { return stream.eventLoop.makeFailedFuture(error) }
             self.markOpen(stream)
             if counts { self.markUsed(by: stream) }
             let timer = stream.eventLoop.scheduleTask(in: TimeAmount(timeout)) {

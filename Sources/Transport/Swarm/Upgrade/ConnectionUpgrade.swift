@@ -12,9 +12,12 @@ import Synchronization
 final class ConnectionUpgrade: Sendable {
     private struct State {
         var channel: (any Channel)?
+        /// Makes the channel.
+        var dialing: Task<any Channel, any Error>?
         var timer: Scheduled<Void>?
         /// The peer may hold the connection for made: the last message of the security handshake has left.
         var isSecured = false
+        var isCancelled = false
         var isFinished = false
     }
 
@@ -37,13 +40,29 @@ final class ConnectionUpgrade: Sendable {
     /// Succeeds when the swarm has taken the connection; the channel is closed if it fails.
     var result: EventLoopFuture<SwarmConnection> { self.promise.futureResult }
 
-    /// Takes a channel with an empty pipeline, on its event loop, active or not.
-    func start(on channel: any Channel) {
-        self.state.withLock { $0.channel = channel }
+    /// Ties the task that makes the channel to the upgrade, so that ``cancel()`` cancels it.
+    func started(_ dialing: Task<any Channel, any Error>) {
+        let isCancelled = self.state.withLock { state in
+            state.dialing = dialing
+            return state.isCancelled
+        }
+        if isCancelled { dialing.cancel() }
+    }
+
+    /// Takes a channel with an empty pipeline, on its event loop, active or not, from inside its initializer.
+    ///
+    /// - Throws: `CancellationError` if nobody wants the connection any more. The initializer fails with it, which closes the channel.
+    func start(on channel: any Channel) throws {
+        let isFinished = self.state.withLock { state in
+            state.channel = channel
+            return state.isFinished
+        }
+        guard !isFinished else { throw CancellationError() }
         do {
             try channel.pipeline.syncOperations.addHandler(TrafficHandler(counter: self.swarm.traffic))
         } catch {
-            return self.finish(.failure(error))
+            self.finish(.failure(error))
+            throw error
         }
         self.negotiate([Noise.protocolID], on: channel)
             .flatMap { _ in
@@ -69,9 +88,18 @@ final class ConnectionUpgrade: Sendable {
     }
 
     /// Nobody wants the connection. It is made all the same if the peer may use it already.
+    ///
+    /// Decided on the event loop, where the handshake sends its last message and ends in one turn.
     func cancel() {
-        let isSecured = self.state.withLock { $0.isSecured }
-        if !isSecured { self.finish(.failure(CancellationError())) }
+        self.promise.futureResult.eventLoop.execute {
+            let (isCancelled, dialing) = self.state.withLock { state in
+                if !state.isSecured { state.isCancelled = true }
+                return (state.isCancelled, state.dialing)
+            }
+            guard isCancelled else { return }
+            self.finish(.failure(CancellationError()))
+            dialing?.cancel()
+        }
     }
 
     /// Closes the channel whatever the peer believes.
