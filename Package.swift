@@ -25,8 +25,10 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
 /// A library target whose folder is `Sources/<floor>/<room>`.
-func room(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: settings)
+///
+/// - Parameter protos: What code was generated from, below the folder.
+func room(_ name: String, _ path: String, _ dependencies: [Target.Dependency], protos: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(path)", exclude: protos, swiftSettings: settings)
 }
 
 /// A test target that mirrors one room.
@@ -58,7 +60,7 @@ let package = Package(
         .systemLibrary(
             name: "CSecp256k1", path: "Sources/Values/CSecp256k1", pkgConfig: "libsecp256k1",
             providers: [.apt(["libsecp256k1-dev"]), .brew(["secp256k1"])]),
-        room("DIGIdentity", "Values/Identity", ["DIGMultiformats", "CSecp256k1", nioCore, crypto, cryptoExtras, protobuf]),
+        room("DIGIdentity", "Values/Identity", ["DIGMultiformats", "CSecp256k1", nioCore, crypto, cryptoExtras, protobuf], protos: ["Generated/envelope.proto", "Generated/peer_record.proto"]),
         .target(name: "CDIGSHA256", path: "Sources/Values/CDIGSHA256"),
         room("DIGContent", "Values/Content", ["DIGMultiformats", "CDIGSHA256", nioCore, crypto]),
 
@@ -66,15 +68,15 @@ let package = Package(
         room("DIGNet", "Transport/Net", ["DIGMultiformats", "DIGIdentity", nioCore, logging]),
         room("DIGNetTesting", "Transport/NetTesting", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, nioPosix, logging]),
         room("DIGMultistream", "Transport/Multistream", ["DIGNet", "DIGMultiformats", nioCore]),
-        room("DIGNoise", "Transport/Noise", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, crypto, protobuf]),
-        room("DIGYamux", "Transport/Yamux", ["DIGNet", nioCore, collections]),
+        room("DIGNoise", "Transport/Noise", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, crypto, protobuf], protos: ["Generated/NoiseHandshakePayload.proto"]),
+        room("DIGYamux", "Transport/Yamux", ["DIGNet", nioCore]),
         room("DIGTCP", "Transport/TCP", ["DIGNet", "DIGMultiformats", nioCore, nioPosix]),
         room(
             "DIGSwarm", "Transport/Swarm",
             [
                 "DIGNet", "DIGMultiformats", "DIGIdentity", "DIGMultistream", "DIGNoise", "DIGYamux",
                 nioCore, protobuf, logging, serviceLifecycle,
-            ]),
+            ], protos: ["Identify/Generated/identify.proto"]),
 
         // Discovery: from a content hash to the peers that hold it
         room(
@@ -84,7 +86,8 @@ let package = Package(
         // Sharing: from peers to a verified file on disk
         room(
             "DIGTransfer", "Sharing/Transfer",
-            ["DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioConcurrency, protobuf, logging, collections]),
+            ["DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioConcurrency, protobuf, logging, collections],
+            protos: ["Generated/name_binding.proto", "Generated/transfer.proto"]),
 
         // Node: everything put together
         room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", grdb, logging]),
@@ -95,10 +98,11 @@ let package = Package(
                 "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         room("DIGCommandLine", "Node/CommandLine", ["DIGContent", toml]),
+        .target(name: "CDIGAllocator", path: "Sources/Node/CDIGAllocator"),
         .executableTarget(
             name: "dig-nat",
             dependencies: [
-                "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTransfer", "DIGSwarm", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
+                "CDIGAllocator", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTransfer", "DIGSwarm", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
                 nioCore, argumentParser, logging,
             ],
             path: "Sources/Node/dig-nat", swiftSettings: settings),
@@ -124,7 +128,7 @@ let package = Package(
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
-            ["DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
+            ["DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

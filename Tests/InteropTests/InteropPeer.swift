@@ -68,6 +68,27 @@ final class InteropPeer: Sendable {
         }
     }
 
+    /// Runs a script to its end.
+    ///
+    /// - Returns: What it printed, without the last line break.
+    /// - Throws: ``Failure`` with its diagnostics if it fails.
+    static func output(of script: String, arguments: [String]) throws -> String {
+        let process = Process()
+        process.executableURL = try Self.python()
+        process.arguments = [Self.root.appendingPathComponent("Interop/\(script)").path] + arguments
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        let text = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            let message = try errors.fileHandleForReading.readToEnd() ?? Data()
+            throw Failure(description: "\(script) failed: \(String(decoding: message, as: UTF8.self))")
+        }
+        return String(decoding: text, as: UTF8.self).trimmingCharacters(in: .newlines)
+    }
+
     deinit { self.stop() }
 
     /// Ends the peer.
