@@ -38,7 +38,7 @@ public final class Swarm: Service, StreamRouter, Sendable {
 
     private static let connectionCount = Atomic<UInt64>(0)
 
-    public let identity: KeyPair
+    package let identity: KeyPair
     public let localPeer: PeerID
     let transports: [any Transport]
     let group: any EventLoopGroup
