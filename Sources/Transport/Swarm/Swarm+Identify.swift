@@ -110,7 +110,7 @@ extension Swarm {
         let previous = self.state.withLock { $0.ownRecord }
         if let previous, previous.addresses == addresses { return previous.envelope }
         // RFC 0003: a later record has a higher number; the wall clock serves across restarts.
-        let now = UInt64(clamping: WallClock.milliseconds)
+        let now = WallClock.nowMilliseconds
         let sequence = max(now, (previous?.sequence ?? 0) + 1)
         do {
             let envelope = try PeerRecord(peer: self.localPeer, sequence: sequence, addresses: addresses).sealed(with: self.identity).encoded

@@ -1,5 +1,6 @@
 public import DIGContent
 import DIGIdentity
+import DIGNet
 import DIGStorage
 import DIGTransfer
 import Logging

@@ -1,4 +1,4 @@
-import DIGContent
+package import DIGContent
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -7,15 +7,15 @@ import Foundation
 #endif
 
 /// The regular files below a folder, in the order of their paths. Symbolic links are not followed: they could lead anywhere.
-enum FolderWalk {
-    struct File {
-        let path: SafePath
-        let absolutePath: String
-        let size: UInt64
+package enum FolderWalk {
+    package struct File {
+        package let path: SafePath
+        package let absolutePath: String
+        package let size: UInt64
     }
 
     /// - Throws: `ContentError` with `.fileUnreadable` for a folder that can't be read, `.unsafePath` for a name that receivers would refuse.
-    static func files(in folder: String) throws -> [File] {
+    package static func files(in folder: String) throws -> [File] {
         var files: [File] = []
         var pending = [""]
         while let relative = pending.popLast() {
