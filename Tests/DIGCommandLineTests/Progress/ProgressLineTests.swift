@@ -65,7 +65,7 @@ struct ProgressLineTests {
                 == "sharing a\\u{1b}b: 2.00 KiB sent, 1 peer")
         #expect(
             ProgressLine.event(self.snapshot, rate: 1000.4, timeLeft: .milliseconds(1234)).text
-                == #"{"event":"progress","activity":"receiving","name":"holiday-pictures.tar.gz","bytes":1352663040,"total":3221225472,"bytes_per_second":1000,"eta_seconds":1.2,"peers":3,"path":"TCP direct","note":null}"#
+                == #"{"event":"progress","activity":"receiving","name":"holiday-pictures.tar.gz","bytes":1352663040,"total":3221225472,"fraction":0.4199,"bytesPerSecond":1000,"etaSeconds":1.2,"peers":3,"path":"TCP direct","note":null}"#
         )
     }
 }

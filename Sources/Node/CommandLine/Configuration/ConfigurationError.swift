@@ -30,7 +30,7 @@ public enum ConfigurationError: Error, Hashable, Sendable, CustomStringConvertib
             case .invalidValue: "correct it; all settings: dig-nat config"
             case .noHome(let setting): "give --\(setting.key), or set HOME"
             }
-        var status = ExitStatus.configuration
+        var status = CommandStatus.configuration
         if case .invalidValue(.flag, _, _, _) = self { status = .usage }
         return CommandFailure(status, self.description, next: next)
     }

@@ -62,8 +62,10 @@ public enum ProgressLine {
             "bytes": .unsigned(snapshot.byteCount),
         ]
         event["total"] = snapshot.total.map(JSONValue.unsigned) ?? .null
-        event["bytes_per_second"] = rate.map { .unsigned(UInt64(max(0, min($0.rounded(), 1e18)))) } ?? .null
-        event["eta_seconds"] = timeLeft.map { .number((DurationText.seconds($0) * 10).rounded() / 10) } ?? .null
+        // Rounded down, so that 1 means complete.
+        event["fraction"] = snapshot.fraction.map { .number(($0 * 10_000).rounded(.down) / 10_000) } ?? .null
+        event["bytesPerSecond"] = rate.map { .unsigned(UInt64(max(0, min($0.rounded(), 1e18)))) } ?? .null
+        event["etaSeconds"] = timeLeft.map { .number((DurationText.seconds($0) * 10).rounded() / 10) } ?? .null
         event["peers"] = snapshot.peers.map { .integer(Int64($0)) } ?? .null
         event["path"] = snapshot.path.map(JSONValue.string) ?? .null
         event["note"] = snapshot.note.map(JSONValue.string) ?? .null

@@ -1,7 +1,7 @@
 /// How a `dig-nat` command ends, as the shell sees it.
 ///
 /// The numbers are part of the command's interface: scripts rely on them.
-public enum ExitStatus: Int32, CaseIterable, Hashable, Sendable {
+public enum CommandStatus: Int32, CaseIterable, Hashable, Sendable {
     case success = 0
     case failure = 1
     case notFound = 3

@@ -1,0 +1,223 @@
+import ArgumentParser
+import DIGCommandLine
+import DIGContent
+import DIGMultiformats
+import DIGNatTools
+import DIGNet
+import DIGSwarm
+import DIGTransfer
+import Dispatch
+import Foundation
+import NIOCore
+
+struct GetCommand: DigNatCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "get",
+        abstract: "Gets a file or folder that somebody shares.",
+        discussion: """
+            REFERENCE is a link (dig:…), a content hash (bciq…), a plain SHA-256 as sha256sum prints it, or a name. \
+            A link says where its holders are; everything else is asked for on the local network. \
+            Every block is verified as it arrives. Run the same command again after an interruption, of whatever kind: it goes on where it was. \
+            The path of what was got is printed on standard output.
+
+            EXAMPLES
+              dig-nat get 'dig:bciq…?size=…&peer=…'
+              dig-nat get 'dig:bciq…' -o ~/Downloads/
+              dig-nat get photos-2025
+              dig-nat get 'dig:bciq…' -o - | tar x
+            """)
+
+    @Argument(help: ArgumentHelp("Link, content hash, SHA-256 or name.", valueName: "reference"))
+    var reference: String
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Where to put it: a file name, a directory, or \"-\" for standard output. (default: under its own name in download-dir)", valueName: "path"),
+        completion: .file())
+    var output: String?
+
+    @Option(help: ArgumentHelp("What to do if a file of that name is there: fail, keep-both or replace.", valueName: "policy"))
+    var existing: ExistingFileChoice = .fail
+
+    @Option(help: ArgumentHelp("The plain SHA-256 that the file must have, beside everything else.", valueName: "hex"))
+    var sha256: String?
+
+    @Option(help: ArgumentHelp("Seconds to look for a first holder.", valueName: "seconds"))
+    var timeout: Int = 15
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.downloadDirectory.explanation).", valueName: "path"), completion: .directory)
+    var downloadDir: String?
+
+    @Option(help: ArgumentHelp("Bytes per second received at most; the same as --download-rate.", valueName: "rate"))
+    var rate: String?
+
+    @OptionGroup(title: "Network")
+    var network: NetworkOptions
+
+    @OptionGroup(title: "Common")
+    var global: GlobalOptions
+
+    var settings: [Setting: String] {
+        var settings = self.global.settings.merging(self.network.settings) { $1 }
+        settings[.downloadDirectory] = self.downloadDir
+        if let rate = self.rate { settings[.downloadRate] = rate }
+        return settings
+    }
+
+    var writesFileToStandardOutput: Bool { self.output == "-" }
+
+    func validate() throws {
+        if let sha256 = self.sha256, SHA256Digest(hex: sha256) == nil { throw ValidationError("--sha256 takes 64 hexadecimal digits.") }
+        if !(1...86_400).contains(self.timeout) { throw ValidationError("--timeout takes 1 to 86400 seconds.") }
+        if self.output == "" { throw ValidationError("--output takes a path.") }
+    }
+
+    func execute(_ context: CommandContext) async throws {
+        let reference = try ContentReference(parsing: self.reference)
+        var options = FetchOptions()
+        options.searchTimeout = .seconds(self.timeout)
+        options.verificationHash = self.sha256.flatMap { SHA256Digest(hex: $0) }
+        let destination = try self.destination(context)
+
+        try await context.withNetwork { [options] network in
+            let fetch = FileClient(network: network).fetch(reference, to: destination, options: options)
+            let result = try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { await Self.show(fetch.events, network: network, title: reference, console: context.console) }
+                if self.writesFileToStandardOutput { group.addTask { try await Self.copyToStandardOutput(fetch) } }
+                do {
+                    let result = try await fetch.result()
+                    try await group.waitForAll()
+                    return result
+                } catch {
+                    // What the reader of standard output did is the cause, a cancelled fetch its consequence.
+                    fetch.cancel()
+                    do { try await group.waitForAll() } catch let failure as CommandFailure { throw failure }
+                    throw error
+                }
+            }
+            self.report(result, console: context.console)
+        }
+    }
+
+    // MARK: Destination
+
+    private func destination(_ context: CommandContext) throws -> FetchDestination {
+        let policy = self.existing.policy
+        switch self.output {
+        case "-"?:
+            return .nowhere(scratch: try Self.scratchDirectory(context))
+        case let path?:
+            // "name/" means a directory even if it does not exist, which is then an error and not a file called so.
+            let absolute = LocalPath.absolute(path)
+            if path.hasSuffix("/") || Self.isDirectory(absolute) { return .directory(absolute, existingFile: policy) }
+            return .path(absolute, existingFile: policy)
+        case nil:
+            return .directory(LocalPath.absolute(context.configuration.path(.downloadDirectory) ?? "."), existingFile: policy)
+        }
+    }
+
+    /// Beside the database: private, and on a disk rather than in memory as `/tmp` often is.
+    private static func scratchDirectory(_ context: CommandContext) throws -> String {
+        let path = try context.dataDirectory() + "/scratch"
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw CommandFailure(.disk, "the directory \(path) can't be made: \(error.localizedDescription)", next: "choose another with --data-dir")
+        }
+        return path
+    }
+
+    private static func isDirectory(_ path: String) -> Bool {
+        var isDirectory: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+    }
+
+    // MARK: While it runs
+
+    private static func copyToStandardOutput(_ fetch: Fetch) async throws {
+        for try await piece in try await fetch.bytes() {
+            // A slow reader must not hold a thread that the transfer needs.
+            let code = await withCheckedContinuation { continuation in
+                DispatchQueue.global().async {
+                    continuation.resume(returning: piece.withUnsafeReadableBytes { StandardOutput.write($0, to: 1) })
+                }
+            }
+            guard let code else { continue }
+            fetch.cancel()
+            throw CommandFailure(
+                code == EPIPE ? .failure : .disk, "standard output takes no more: \(String(cString: strerror(code)))",
+                next: "see why the reader of the pipe ended")
+        }
+    }
+
+    private static func show(_ events: AsyncStream<Fetch.Event>, network: NetworkManager, title: ContentReference, console: Console) async {
+        var name = "?"
+        for await event in events {
+            switch event {
+            case .phase(.resolving):
+                console.note("asking the local network")
+                console.event(["event": "resolving"])
+            case .phase(.searching):
+                console.note("looking for a holder")
+                console.event(["event": "searching"])
+            case .phase(.transferring(let hash, let proposed)):
+                name = proposed
+                console.event(["event": "started", "contentHash": .string(hash.description), "name": .string(proposed)])
+            case .progress(let progress):
+                console.progress(Self.snapshot(progress, name: name, network: network))
+            }
+        }
+        console.clearProgress()
+    }
+
+    private static func snapshot(_ progress: TransferProgress, name: String, network: NetworkManager) -> ProgressSnapshot {
+        let peers = progress.peers.filter(\.isConnected)
+        let moving = peers.filter { !$0.isStalled }
+        var note: String?
+        if progress.fraction < 1 {
+            if peers.isEmpty { note = "waiting for a holder" } else if moving.isEmpty { note = "the holders send nothing" }
+        }
+        return ProgressSnapshot(
+            .receiving, name: name, byteCount: progress.verifiedByteCount, total: progress.totalByteCount, peers: peers.count,
+            path: PathDescription.text(moving.compactMap { network.swarm.connection(to: $0.peer)?.remoteAddress }), note: note)
+    }
+
+    private func report(_ result: FetchResult, console: Console) {
+        let event: JSONObject = [
+            "event": "finished", "contentHash": .string(result.contentHash.description), "path": .string(result.path),
+            "bytes": .unsigned(result.byteCount), "files": .integer(Int64(result.fileCount)), "resumedBytes": .unsigned(result.resumedByteCount),
+            "wasPresent": .boolean(result.wasPresent), "sha256": result.sha256.map { .string($0.hex) } ?? .null,
+            "seconds": .number(DurationText.seconds(result.duration)),
+            "peers": .array(
+                result.peers.map { .object(["peer": .string("\($0.peer)"), "bytes": .unsigned($0.verifiedByteCount)]) }),
+            "failures": .array(
+                result.failures.map { .object(["peer": .string("\($0.peer)"), "message": .string("\($0.error)")]) }),
+        ]
+        if result.wasPresent {
+            console.note("already here, and verified")
+        } else {
+            let fetched = result.byteCount - min(result.byteCount, result.resumedByteCount)
+            let rate = ByteCount.rateText(bytesPerSecond: Double(fetched) / max(0.001, DurationText.seconds(result.duration)))
+            let resumed = result.resumedByteCount > 0 ? ", \(ByteCount.text(result.resumedByteCount)) of it from before" : ""
+            let count = result.peers.filter { $0.verifiedByteCount > 0 }.count
+            console.note(
+                "got \(ByteCount.text(result.byteCount))\(resumed) in \(DurationText.elapsed(result.duration)) (\(rate)) from \(count == 1 ? "1 peer" : "\(count) peers"), verified")
+        }
+        if self.writesFileToStandardOutput { console.event(event) } else { console.result(TerminalText.singleLine(result.path), event: event) }
+    }
+}
+
+/// ``ExistingFilePolicy`` as it is typed.
+enum ExistingFileChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case fail
+    case keepBoth = "keep-both"
+    case replace
+
+    var policy: ExistingFilePolicy {
+        switch self {
+        case .fail: .fail
+        case .keepBoth: .keepBoth
+        case .replace: .replace
+        }
+    }
+}

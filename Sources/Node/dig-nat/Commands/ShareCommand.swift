@@ -1,0 +1,188 @@
+import ArgumentParser
+import DIGCommandLine
+import DIGContent
+import DIGIdentity
+import DIGMultiformats
+import DIGNatTools
+import DIGStorage
+import DIGTransfer
+import Foundation
+
+struct ShareCommand: DigNatCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "share",
+        abstract: "Shares files and folders until Ctrl-C.",
+        discussion: """
+            Prints a link for each on standard output as soon as it is hashed; whoever has the link can get the content, and nobody else can guess it. \
+            On the local network a name given with --name, and the plain SHA-256 once it is computed, work too. \
+            Files that have not changed since are not hashed again. What was shared before and not removed with "dig-nat rm" is served as well; \
+            without PATH, only that.
+
+            EXAMPLES
+              dig-nat share holiday.mp4
+              dig-nat share --name photos-2025 ~/Pictures/2025
+              dig-nat share --once --qr report.pdf
+              dig-nat share --rate 2MiB --listen /ip4/0.0.0.0/tcp/4001 disk.img
+            """)
+
+    @Argument(help: ArgumentHelp("Files and folders.", valueName: "path"), completion: .file())
+    var paths: [String] = []
+
+    @Option(help: ArgumentHelp("A name others on the local network can get it by; for one path.", valueName: "id"))
+    var name: String?
+
+    @Flag(help: "End, and forget the share, when everything has been sent once.")
+    var once = false
+
+    @Option(help: ArgumentHelp("Bytes per second sent at most; the same as --upload-rate.", valueName: "rate"))
+    var rate: String?
+
+    @Flag(help: "Draw the link as a QR code, too.")
+    var qr = false
+
+    @OptionGroup(title: "Network")
+    var network: NetworkOptions
+
+    @OptionGroup(title: "Common")
+    var global: GlobalOptions
+
+    var settings: [Setting: String] {
+        var settings = self.global.settings.merging(self.network.settings) { $1 }
+        if let rate = self.rate { settings[.uploadRate] = rate }
+        return settings
+    }
+
+    func validate() throws {
+        if self.name != nil, self.paths.count != 1 { throw ValidationError("--name names one path; share the others with another command.") }
+        if self.once, self.paths.isEmpty { throw ValidationError("--once needs a path.") }
+    }
+
+    func execute(_ context: CommandContext) async throws {
+        try await context.withNetwork { network in
+            let console = context.console
+            console.event([
+                "event": "listening", "peer": .string("\(network.identity.peerID)"),
+                "addresses": .array(network.addresses.map { .string($0.description) }),
+            ])
+            let host = FileHost(network: network)
+            do {
+                let contents = try await self.contents(host, console: console)
+                try await self.serve(contents, host: host, context: context)
+            } catch {
+                await host.stop()
+                throw error
+            }
+            await host.stop()
+        }
+    }
+
+    /// Adds what is to be shared, and prints the links.
+    private func contents(_ host: FileHost, console: Console) async throws -> [SharedContent] {
+        let addresses = LinkAddresses.select(host.network.addresses)
+        if addresses.isEmpty { console.warning("no address to be reached at: only peers that this node connects to can get anything") }
+        guard !self.paths.isEmpty else {
+            let contents = try await host.contents
+            guard !contents.isEmpty else { throw CommandFailure(.usage, "nothing is shared yet", next: "name a file or folder: dig-nat share PATH") }
+            for content in contents { try self.announce(content, addresses: addresses, console: console) }
+            return contents
+        }
+        var contents: [SharedContent] = []
+        for path in self.paths {
+            let name = URL(fileURLWithPath: path).lastPathComponent
+            let content = try await host.addFile(path, contentID: self.name) { progress in
+                console.progress(ProgressSnapshot(.hashing, name: name, byteCount: progress.completed, total: progress.total))
+            }
+            contents.append(content)
+            try self.announce(content, addresses: addresses, console: console)
+        }
+        return contents
+    }
+
+    private func announce(_ content: SharedContent, addresses: [Multiaddr], console: Console) throws {
+        let link = try content.link(addresses: addresses).description
+        let files = content.kind == .folder ? ", \(content.fileCount) files" : ""
+        console.note("sharing \(TerminalText.singleLine(content.name)) (\(ByteCount.text(content.byteCount))\(files))")
+        console.result(link, event: content.event("shared", link: link))
+        guard self.qr else { return }
+        // Less to scan: the size and the root come from the holder, the name and two addresses are enough.
+        let short = try ShareLink(
+            contentHash: content.contentHash, kind: content.kind == .folder ? .folder : .file, name: FileNameSanitizer.sanitized(content.name),
+            peers: Array(addresses.prefix(2)))
+        let code = try QRCode(short.description)
+        let terminal = Terminal(descriptor: 2, environment: ProcessInfo.processInfo.environment)
+        if terminal.isInteractive, code.terminalWidth() > terminal.columns {
+            console.warning("the QR code needs \(code.terminalWidth()) columns, the terminal has \(terminal.columns)")
+        } else {
+            console.message(code.terminalLines(usesColor: terminal.isInteractive).joined(separator: "\n"))
+        }
+    }
+
+    // MARK: Serving
+
+    /// Returns at the first signal, or when all has been sent once.
+    private func serve(_ contents: [SharedContent], host: FileHost, context: CommandContext) async throws {
+        let console = context.console
+        console.note("press Ctrl-C to stop")
+        var files: [ContentHash: UInt64] = [:]
+        let store = SharedContentStore(database: host.network.database)
+        for content in contents {
+            for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
+        }
+        var names: [ContentHash: String] = [:]
+        for content in contents { names[content.contentHash] = content.name }
+        let title = contents.count == 1 ? contents[0].name : "\(contents.count) contents"
+
+        await withTaskGroup(of: Void.self) { [files, names] group in
+            group.addTask { await self.follow(host.events, files: files, names: names, console: console) }
+            group.addTask { await Self.showUploads(of: host.network, title: title, console: console) }
+            _ = await group.next()
+            group.cancelAll()
+        }
+        console.clearProgress()
+        let statistics = host.network.transferHost.statistics()
+        console.note("stopped after sending \(ByteCount.text(statistics.byteCount))")
+        console.event(["event": "stopped", "bytes": .unsigned(statistics.byteCount)])
+        if self.once, !Task.isCancelled {
+            for content in contents { try await host.removeFile(content.contentHash) }
+        }
+    }
+
+    private func follow(_ events: AsyncStream<HostEvent>, files: [ContentHash: UInt64], names: [ContentHash: String], console: Console) async {
+        var sent = SentOnce(files: files)
+        for await event in events {
+            switch event {
+            case .sha256Computed(let hash, let sha256):
+                console.note("sha256 \(sha256.hex)  \(TerminalText.singleLine(names[hash] ?? hash.description))")
+                console.event(["event": "sha256", "contentHash": .string(hash.description), "sha256": .string(sha256.hex)])
+            case .contentChanged(let hash):
+                console.warning("\(names[hash] ?? hash.description) changed on disk and is not served any more; share it again")
+                console.event(["event": "changed", "contentHash": .string(hash.description)])
+            case .sessionEnded(let peer, let byteCounts):
+                let total = byteCounts.values.reduce(0) { $0 &+ $1 }
+                if total > 0 { console.note("sent \(ByteCount.text(total)) to \(peer)") }
+                console.event(["event": "sent", "peer": .string("\(peer)"), "bytes": .unsigned(total)])
+                sent.sent(byteCounts)
+                if self.once, sent.isComplete { return }
+            }
+        }
+    }
+
+    private static func showUploads(of network: NetworkManager, title: String, console: Console) async {
+        var last: UInt64 = 0
+        while !Task.isCancelled {
+            let statistics = network.transferHost.statistics()
+            if statistics.sessionCount > 0 || statistics.byteCount != last {
+                last = statistics.byteCount
+                console.progress(
+                    ProgressSnapshot(.sharing, name: title, byteCount: statistics.byteCount, peers: Set(statistics.uploads.map(\.peer)).count))
+            } else {
+                console.clearProgress()
+            }
+            do {
+                try await Task.sleep(for: .milliseconds(500))
+            } catch {
+                return
+            }
+        }
+    }
+}

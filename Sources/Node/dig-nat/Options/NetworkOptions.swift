@@ -1,0 +1,30 @@
+import ArgumentParser
+import DIGCommandLine
+
+/// What commands that go to the network understand.
+struct NetworkOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Setting: \(Setting.listen.explanation). May be repeated; \"\" listens nowhere.", valueName: "multiaddress"))
+    var listen: [String] = []
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.uploadRate.explanation).", valueName: "rate"))
+    var uploadRate: String?
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.downloadRate.explanation).", valueName: "rate"))
+    var downloadRate: String?
+
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Setting: \(Setting.localDiscovery.explanation)."))
+    var localDiscovery: Bool?
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.maximumConnections.explanation).", valueName: "count"))
+    var maxConnections: String?
+
+    var settings: [Setting: String] {
+        var settings: [Setting: String] = [:]
+        if !self.listen.isEmpty { settings[.listen] = self.listen.joined(separator: ",") }
+        settings[.uploadRate] = self.uploadRate
+        settings[.downloadRate] = self.downloadRate
+        settings[.localDiscovery] = self.localDiscovery.map { $0 ? "true" : "false" }
+        settings[.maximumConnections] = self.maxConnections
+        return settings
+    }
+}

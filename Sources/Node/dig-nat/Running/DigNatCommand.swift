@@ -1,0 +1,42 @@
+import ArgumentParser
+import DIGCommandLine
+import Foundation
+import Logging
+
+/// A command with the global options: configuration, output, signals and exit status are the same for all.
+protocol DigNatCommand: AsyncParsableCommand, Sendable {
+    var global: GlobalOptions { get }
+    /// The settings among the flags.
+    var settings: [Setting: String] { get }
+    /// Standard output is for a file.
+    var writesFileToStandardOutput: Bool { get }
+    func execute(_ context: CommandContext) async throws
+}
+
+extension DigNatCommand {
+    var settings: [Setting: String] { self.global.settings }
+    var writesFileToStandardOutput: Bool { false }
+
+    func run() async throws {
+        let environment = ProcessInfo.processInfo.environment
+        let console = Console(
+            isJSON: self.global.json, isQuiet: self.global.quiet, logs: self.global.verbose > 0,
+            fileOnStandardOutput: self.writesFileToStandardOutput, environment: environment)
+        let level = ConsoleLogHandler.level(verbosity: self.global.verbose)
+        let logger = Logger(label: "dig-nat") { _ in ConsoleLogHandler(console: console, level: level) }
+
+        let (signal, result) = await Interruption.run {
+            let configuration = try CommandContext.configuration(flags: self.settings, path: self.global.config, environment: environment)
+            for warning in configuration.warnings { console.warning(warning) }
+            try await self.execute(CommandContext(configuration: configuration, console: console, logger: logger))
+        }
+        do {
+            try result.get()
+        } catch {
+            var failure = FailureDescription.failure(for: error)
+            if let signal { failure = FailureDescription.interruption(by: signal) }
+            console.failure(failure)
+            throw ExitCode(failure.status.rawValue)
+        }
+    }
+}

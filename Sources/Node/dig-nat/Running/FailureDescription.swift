@@ -1,0 +1,99 @@
+import DIGCommandLine
+import DIGContent
+import DIGIdentity
+import DIGNatTools
+import DIGNet
+import DIGStorage
+import DIGTransfer
+
+/// Turns errors into what a person reads and a script tests.
+enum FailureDescription {
+    static func failure(for error: any Error) -> CommandFailure {
+        switch error {
+        case let failure as CommandFailure: failure
+        case let error as ConfigurationError: error.failure
+        case let error as NodeError: self.failure(error)
+        case let error as TransferError: self.failure(error)
+        case let error as ContentError: self.failure(error)
+        case let error as StorageError: self.failure(error)
+        case let error as KeyFileError: CommandFailure(.disk, message: "\(error)", advice: "choose another key with --key-file")
+        case let error as IdentityError: CommandFailure(.disk, message: "\(error)", advice: "choose another key with --key-file")
+        case let error as ConnectionError:
+            CommandFailure(error.code == .peerMismatch ? .verificationFailed : .unreachable, message: "\(error)", advice: "check that the other side still runs")
+        case is CancellationError: CommandFailure(.interrupted, "interrupted", next: nil)
+        default: CommandFailure(.failure, message: "\(error)", advice: "run it again with -v for more")
+        }
+    }
+
+    static func interruption(by signal: Int32) -> CommandFailure {
+        let status = CommandStatus(rawValue: 128 + signal) ?? .interrupted
+        return CommandFailure(status, "interrupted", next: "run the same command again: it goes on where it was")
+    }
+
+    private static func failure(_ error: NodeError) -> CommandFailure {
+        let (status, advice): (CommandStatus, String?) =
+            switch error.code {
+            case .notFound: (.notFound, "ask whoever shared it for the whole link")
+            case .notShared: (.notFound, "see what is shared with: dig-nat ls")
+            case .ambiguousName: (.notFound, "get the one you trust by its hash")
+            case .unreachable: (.unreachable, "check that it is still being shared")
+            case .cannotListen: (.failure, "choose another address with --listen")
+            case .directoryUnusable: (.disk, "choose another directory with --data-dir")
+            default: (.failure, nil)
+            }
+        return CommandFailure(status, message: error.description, advice: advice)
+    }
+
+    private static func failure(_ error: TransferError) -> CommandFailure {
+        let (status, advice): (CommandStatus, String?) =
+            switch error.code {
+            case .contentMismatch, .corruptChunk, .corruptHashes, .bindingMismatch, .malformedListing:
+                (.verificationFailed, "get it from somebody else; what was verified is kept")
+            case .noHolders, .notFound: (.notFound, "check that it is still being shared; what was verified is kept")
+            case .refused: (.refused, "ask whoever shares it")
+            case .stalled, .disconnected: (.unreachable, "run the same command again: it goes on where it was")
+            case .diskFull: (.disk, "free some space and run the same command again: it goes on where it was")
+            case .notWritable: (.disk, "choose another place with -o, or change its permissions")
+            case .alreadyExists: (.disk, "choose another name with -o, or say --existing keep-both or --existing replace")
+            case .unsafePath: (.disk, "choose another place with -o")
+            case .inUse: (.disk, "wait for the other command, or choose another name with -o")
+            case .diskFailure, .storeFailure: (.disk, "check the disk and run the same command again")
+            case .isFolder: (.usage, "get it into a directory with -o DIRECTORY")
+            case .tooLarge: (.refused, nil)
+            case .protocolViolation, .unsupportedLayer: (.failure, "get it from somebody else, or bring both sides to the same version")
+            default: (.failure, nil)
+            }
+        // These say "what happened: what to do" in the words of a library; the options of a command are better advice.
+        var error = error
+        if [.diskFull, .notWritable, .alreadyExists, .unsafePath, .inUse].contains(error.code) {
+            error.message = self.withoutAdvice(error.message)
+        }
+        return CommandFailure(status, message: error.description, advice: advice)
+    }
+
+    /// The message up to its last colon, unless that is part of a path.
+    private static func withoutAdvice(_ message: String) -> String {
+        guard let colon = message.ranges(of: ": ").last, !message[colon.upperBound...].contains("/") else { return message }
+        return String(message[..<colon.lowerBound])
+    }
+
+    private static func failure(_ error: ContentError) -> CommandFailure {
+        let (status, advice): (CommandStatus, String?) =
+            switch error.code {
+            case .malformedLink, .invalidParameter, .malformedHash, .wrongHashLength, .unsupportedHash:
+                (.usage, "copy the link again, as a whole and in quotes")
+            case .unsafePath: (.usage, "rename it")
+            case .fileUnreadable: (.disk, "check the path and its permissions")
+            case .notARegularFile: (.disk, "only files and folders can be shared")
+            case .fileChanged: (.disk, "wait until nothing writes to it")
+            case .proofMismatch, .geometryMismatch, .invalidDescriptor, .malformedListing: (.verificationFailed, "get it from somebody else")
+            case .fileTooLarge, .listingTooLarge: (.refused, "share it in parts")
+            default: (.failure, nil)
+            }
+        return CommandFailure(status, message: error.description, advice: advice)
+    }
+
+    private static func failure(_ error: StorageError) -> CommandFailure {
+        CommandFailure(error.code == .failed ? .failure : .disk, message: error.description, advice: "choose another data directory with --data-dir")
+    }
+}
