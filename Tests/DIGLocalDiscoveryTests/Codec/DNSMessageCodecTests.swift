@@ -126,6 +126,24 @@ struct DNSMessageCodecTests {
         }
     }
 
+    @Test("follows few pointers only")
+    func pointerChain() throws {
+        // A root name in the value of a record, then pointers each to the one before.
+        func chain(_ count: Int) -> [UInt8] {
+            var value: [UInt8] = [0]
+            var target: UInt8 = 23
+            for index in 0..<count {
+                value += [0xc0, target]
+                target = 24 + 2 * UInt8(index)
+            }
+            let length = UInt8(value.count)
+            return bytes("0000 8400 0000 0002 0000 0000 00 002f 0001 00000078 00") + [length] + value + [0xc0, target]
+                + bytes("002f 0001 00000078 0000")
+        }
+        #expect(try Self.decode(chain(15)).answers.map(\.name) == [DNSName([]), DNSName([])])
+        #expect(throws: DNSDecodingError.invalidName) { try Self.decode(chain(16)) }
+    }
+
     @Test("holds names to 255 bytes, pointers or not")
     func longNames() throws {
         let label = "3f" + String(repeating: "61", count: 63)

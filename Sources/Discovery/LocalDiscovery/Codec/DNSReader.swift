@@ -2,6 +2,9 @@ import DIGMultiformats
 
 /// Reads a DNS message. Never looks outside its bytes, and never longer than the length of a name at a name.
 struct DNSReader {
+    /// Ours: pointers followed for one name. Writers use one.
+    static let maximumPointerCount = 16
+
     let bytes: [UInt8]
     private(set) var position = 0
 
@@ -36,6 +39,7 @@ struct DNSReader {
     mutating func readName() throws(DNSDecodingError) -> DNSName {
         var labels: [[UInt8]] = []
         var byteCount = 1
+        var pointerCount = 0
         var start = self.position
         /// Where reading goes on: behind the first pointer.
         var end: Int?
@@ -53,7 +57,8 @@ struct DNSReader {
                 labels.append(Array(try self.readBytes(Int(length))))
             case 0xc0:
                 let target = Int(length & 0x3f) << 8 | Int(try self.readUInt8())
-                guard target < start else { throw .invalidName }
+                pointerCount += 1
+                guard target < start, pointerCount <= Self.maximumPointerCount else { throw .invalidName }
                 if end == nil { end = self.position }
                 start = target
                 self.position = target
