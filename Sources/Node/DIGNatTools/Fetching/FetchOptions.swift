@@ -1,8 +1,11 @@
 public import DIGContent
+public import DIGMultiformats
 public import DIGTransfer
 
 /// How something is fetched.
 public struct FetchOptions: Sendable {
+    /// Peers to ask beside those of the link and of the local network, each address with its peer id.
+    public var peers: [Multiaddr] = []
     /// Windows, timeouts, and the seeds' `concurrency` and `peerConcurrency`.
     public var scheduling = DownloadConfiguration()
     /// The plain SHA-256 that the whole file must have, the seeds' `verificationHash`. Costs one more pass over the file; the content hash

@@ -1,9 +1,10 @@
 public import DIGContent
-import DIGIdentity
-import DIGMultiformats
+public import DIGIdentity
+public import DIGMultiformats
 import DIGNet
 import DIGStorage
 public import DIGTransfer
+public import Logging
 import NIOCore
 import Synchronization
 
@@ -19,16 +20,130 @@ import Foundation
 ///     let fetch = client.fetch(try ContentReference(parsing: "dig:bciq…"), to: .directory("downloads"))
 ///     for await case .progress(let progress) in fetch.events { print(progress.fraction) }
 ///     print(try await fetch.result().path)
+///
+/// A client can also bring a network of its own:
+///
+///     let client = try FileClient(configuration: FileClientConfiguration(downloadDirectory: "downloads"), logger: logger)
+///     try await client.start()
+///     let result = try await client.downloadByContentID("holiday") { print($0.fraction) }
 public final class FileClient: Sendable {
     public let network: NetworkManager
     private let store: SharedContentStore
     private let transfers: SQLiteTransferStore
+    /// Nil: the network is somebody else's to start and stop.
+    private let configuration: FileClientConfiguration?
 
-    public init(network: NetworkManager) {
+    /// - Parameter network: Whoever made it starts and stops it.
+    public convenience init(network: NetworkManager) {
+        self.init(network: network, configuration: nil)
+    }
+
+    /// A client with a network of its own.
+    ///
+    /// - Throws: As ``NetworkManager/init(configuration:transports:group:logger:)``.
+    public convenience init(configuration: FileClientConfiguration, logger: Logger) throws {
+        self.init(network: try NetworkManager(configuration: configuration.node, logger: logger), configuration: configuration)
+    }
+
+    private init(network: NetworkManager, configuration: FileClientConfiguration?) {
         self.network = network
+        self.configuration = configuration
         self.store = network.shared
         self.transfers = SQLiteTransferStore(database: network.database)
     }
+
+    // MARK: Life cycle
+
+    /// Starts the network if it is the client's own, and makes the download directory.
+    ///
+    /// - Throws: As ``NetworkManager/start()``.
+    public func start() async throws {
+        guard let configuration = self.configuration else { return }
+        try FileManager.default.createDirectory(atPath: configuration.downloadDirectory, withIntermediateDirectories: true)
+        try await self.network.start()
+    }
+
+    /// Stops the network if it is the client's own. Fetches under way fail; what they verified is kept.
+    public func stop() async {
+        if self.configuration != nil { await self.network.stop() }
+    }
+
+    // MARK: Downloading in one call
+
+    /// Fetches a content hash, a link or a plain SHA-256 to exactly `path`.
+    ///
+    /// - Parameters:
+    ///   - hash: As a person would write it, see `ContentReference`.
+    ///   - onProgress: The fraction and much more; called about five times a second and once at the end.
+    /// - Throws: As ``Fetch/result()``; `ContentError` if `hash` is none.
+    @discardableResult
+    public func downloadFile(
+        _ hash: String, to path: String, options: FetchOptions = FetchOptions(), onProgress: (@Sendable (TransferProgress) -> Void)? = nil
+    ) async throws -> FetchResult {
+        try await self.download(try ContentReference(parsing: hash), to: .path(path), options: options, onProgress: onProgress)
+    }
+
+    /// As ``downloadFile(_:to:options:onProgress:)``, asking these peers first. Each address ends with the peer's id.
+    @discardableResult
+    public func downloadFile(
+        fromPeers peers: [Multiaddr], _ hash: String, to path: String, options: FetchOptions = FetchOptions(),
+        onProgress: (@Sendable (TransferProgress) -> Void)? = nil
+    ) async throws -> FetchResult {
+        var options = options
+        options.peers += peers
+        return try await self.downloadFile(hash, to: path, options: options, onProgress: onProgress)
+    }
+
+    /// Fetches what goes by a name into the download directory, or the working directory for a client on somebody else's network.
+    ///
+    /// - Throws: As ``Fetch/result()``; ``NodeError`` with `.ambiguousName` if signers disagree about the name.
+    @discardableResult
+    public func downloadByContentID(
+        _ contentID: String, options: FetchOptions = FetchOptions(), onProgress: (@Sendable (TransferProgress) -> Void)? = nil
+    ) async throws -> FetchResult {
+        try await self.download(
+            .name(contentID), to: .directory(self.configuration?.downloadDirectory ?? "."), options: options, onProgress: onProgress)
+    }
+
+    private func download(
+        _ reference: ContentReference, to destination: FetchDestination, options: FetchOptions, onProgress: (@Sendable (TransferProgress) -> Void)?
+    ) async throws -> FetchResult {
+        let fetch = self.fetch(reference, to: destination, options: options)
+        return try await withTaskCancellationHandler {
+            for await case .progress(let progress) in fetch.events { onProgress?(progress) }
+            return try await fetch.result()
+        } onCancel: {
+            fetch.cancel()
+        }
+    }
+
+    // MARK: Finding
+
+    /// The peers on the local network that say they hold a content, as they answer, for `duration`.
+    public func findPeers(_ hash: ContentHash, for duration: Duration = .seconds(5)) async -> [PeerID] {
+        let found = Mutex<[PeerID]>([])
+        let search = self.search(for: hash, link: []) { connection in
+            found.withLock { if !$0.contains(connection.remotePeer) { $0.append(connection.remotePeer) } }
+        }
+        // Cancelled early: whoever answered so far.
+        try? await self.whileRunning(search) { try await Task.sleep(for: duration) }
+        return found.withLock { $0 }
+    }
+
+    private func search(
+        for hash: ContentHash, link: [Multiaddr], found: @escaping @Sendable (any Connection) async -> Void
+    ) -> HolderSearch {
+        HolderSearch(
+            network: self.network, link: link,
+            question: { connection in
+                switch try await TransferQuery(to: connection).description(of: hash) {
+                case .file, .folder: true
+                case .notHeld, .refused: false
+                }
+            }, found: found)
+    }
+
+    // MARK: Fetching
 
     /// Fetches what `reference` means: asks the peers of the link and those on the local network, verifies every chunk, and resumes what was
     /// begun before.
@@ -72,8 +187,6 @@ public final class FileClient: Sendable {
         return binding
     }
 
-    // MARK: Fetching
-
     private func run(
         _ reference: ContentReference, to destination: FetchDestination, options: FetchOptions, reporter: FetchReporter
     ) async throws -> FetchResult {
@@ -98,16 +211,8 @@ public final class FileClient: Sendable {
         }
 
         reporter.enter(.searching)
-        let hash = target.contentHash
         let holders = HolderRelay()
-        let search = HolderSearch(network: self.network, link: target.peers) { connection in
-            switch try await TransferQuery(to: connection).description(of: hash) {
-            case .file, .folder: true
-            case .notHeld, .refused: false
-            }
-        } found: { connection in
-            holders.add(connection)
-        }
+        let search = self.search(for: target.contentHash, link: target.peers + options.peers) { holders.add($0) }
         return try await self.whileRunning(search) { [target] in
             let first = try await self.firstHolder(holders, search: search, target: target, options: options)
             return try await self.transfer(target, from: holders, first: first, to: destination, options: options, reporter: reporter)

@@ -3,7 +3,7 @@ import DIGIdentity
 import DIGNet
 import DIGStorage
 import DIGTransfer
-import Logging
+public import Logging
 import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -19,19 +19,61 @@ import Foundation
 ///     print(try content.link(addresses: network.addresses))
 ///
 /// The network must be started for peers to reach it. What is shared is remembered in the node's database: a later run serves it again.
+///
+/// A host can also bring a network of its own, and share a directory:
+///
+///     let host = try FileHost(configuration: FileHostConfiguration(directory: "shared-files"), logger: logger)
+///     try await host.start()
 public final class FileHost: Sendable {
     public let network: NetworkManager
     /// Bounded: the oldest are dropped for a slow reader. For one reader.
     public let events: AsyncStream<HostEvent>
 
     private let store: SharedContentStore
+    /// Nil: the network is somebody else's to start and stop.
+    private let configuration: FileHostConfiguration?
     /// Plain SHA-256 computations under way, one after another.
     private let digests = Mutex<Task<Void, Never>?>(nil)
 
-    public init(network: NetworkManager) {
+    /// - Parameter network: Whoever made it starts and stops it.
+    public convenience init(network: NetworkManager) {
+        self.init(network: network, configuration: nil)
+    }
+
+    /// A host with a network of its own.
+    ///
+    /// - Throws: As ``NetworkManager/init(configuration:transports:group:logger:)``.
+    public convenience init(configuration: FileHostConfiguration, logger: Logger) throws {
+        self.init(network: try NetworkManager(configuration: configuration.node, logger: logger), configuration: configuration)
+    }
+
+    private init(network: NetworkManager, configuration: FileHostConfiguration?) {
         self.network = network
+        self.configuration = configuration
         self.store = network.shared
         self.events = network.hostEvents
+    }
+
+    // MARK: Life cycle
+
+    /// Starts the network if it is the host's own, and shares every file and folder in the configured directory, hidden ones excepted.
+    ///
+    /// - Throws: As ``NetworkManager/start()`` and ``addFile(_:contentID:progress:)``.
+    public func start() async throws {
+        guard let configuration = self.configuration else { return }
+        try await self.network.start()
+        guard FileManager.default.fileExists(atPath: configuration.directory) else { return }
+        for name in try FileManager.default.contentsOfDirectory(atPath: configuration.directory).sorted() where !name.hasPrefix(".") {
+            try await self.addFile(configuration.directory + "/" + name)
+        }
+    }
+
+    /// Gives up computing plain SHA-256s, which are computed when the file is shared next, and stops the network if it is the host's own.
+    public func stop() async {
+        let task = self.digests.withLock { $0 }
+        task?.cancel()
+        await task?.value
+        if self.configuration != nil { await self.network.stop() }
     }
 
     // MARK: Adding
@@ -175,13 +217,6 @@ public final class FileHost: Sendable {
     /// Returns when the plain SHA-256 of everything added so far is known.
     public func waitForSHA256() async {
         await self.digests.withLock { $0 }?.value
-    }
-
-    /// Gives up computing plain SHA-256s; they are computed when the file is shared next.
-    public func stop() async {
-        let task = self.digests.withLock { $0 }
-        task?.cancel()
-        await task?.value
     }
 
     // MARK: What is shared
