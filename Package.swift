@@ -41,6 +41,13 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18)],
     products: [
         .library(name: "DIGNatTools", targets: ["DIGNatTools"]),
+        // The parts that are of use alone.
+        .library(name: "DIGMultiformats", targets: ["DIGMultiformats"]),
+        .library(name: "DIGIdentity", targets: ["DIGIdentity"]),
+        .library(name: "DIGContent", targets: ["DIGContent"]),
+        .library(name: "DIGSwarm", targets: ["DIGSwarm", "DIGNet", "DIGTCP"]),
+        .library(name: "DIGLocalDiscovery", targets: ["DIGLocalDiscovery"]),
+        .library(name: "DIGTransfer", targets: ["DIGTransfer"]),
         .executable(name: "dig-nat", targets: ["dig-nat"]),
     ],
     dependencies: [
@@ -125,7 +132,7 @@ let package = Package(
         tests(
             "DIGNatCommandTests",
             ["dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", argumentParser]),
-        tests("DIGNatToolsTests", ["DIGNatTools", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTransfer", nioCore, nioPosix, logging]),
+        tests("DIGNatToolsTests", ["DIGNatTools", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
             ["DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
