@@ -8,8 +8,8 @@ import Testing
 struct AddressTests {
     @Test("public addresses come first; loopback and link-local only if there is nothing else")
     func select() throws {
-        let addresses = try ["/ip4/127.0.0.1/tcp/1", "/ip4/192.168.1.2/tcp/1", "/ip4/9.9.9.9/tcp/1", "/ip6/fe80::1/tcp/1", "/ip6/2600::1/tcp/1"].map { try Multiaddr($0) }
-        #expect(LinkAddresses.select(addresses).map(\.description) == ["/ip4/9.9.9.9/tcp/1", "/ip6/2600::1/tcp/1", "/ip4/192.168.1.2/tcp/1"])
+        let addresses = try ["/ip4/127.0.0.1/tcp/1", "/ip4/192.0.2.1/tcp/1", "/ip4/192.168.1.2/tcp/1", "/ip4/9.9.9.9/tcp/1", "/ip6/fe80::1/tcp/1", "/ip6/2600::1/tcp/1"].map { try Multiaddr($0) }
+        #expect(LinkAddresses.select(addresses).map(\.description) == ["/ip4/9.9.9.9/tcp/1", "/ip6/2600::1/tcp/1", "/ip4/192.168.1.2/tcp/1", "/ip4/192.0.2.1/tcp/1"])
         #expect(LinkAddresses.select([addresses[0]]) == [addresses[0]])
         #expect(LinkAddresses.select([]) == [])
     }

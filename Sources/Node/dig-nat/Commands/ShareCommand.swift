@@ -13,10 +13,10 @@ struct ShareCommand: DigNatCommand {
         commandName: "share",
         abstract: "Shares files and folders until Ctrl-C.",
         discussion: """
-            Prints a link for each on standard output as soon as it is hashed; whoever has the link can get the content, and nobody else can guess it. \
-            On the local network a name given with --name, and the plain SHA-256 once it is computed, work too. \
-            Files that have not changed since are not hashed again. What was shared before and not removed with "dig-nat rm" is served as well; \
-            without PATH, only that.
+            Prints a link for each on standard output as soon as it is hashed; whoever has the link can get the content. \
+            On the local network the content hash, a name given with --name, and the plain SHA-256 once it is computed, work too. \
+            Files that have not changed since they were shared last are not hashed again. What was shared before and not removed with \
+            "dig-nat rm" is served as well; without PATH, only that. Ctrl-C is the normal end: exit code 0.
 
             EXAMPLES
               dig-nat share holiday.mp4

@@ -22,9 +22,10 @@ enum LinkAddresses {
             return switch scope {
             case .global: 0
             case .private: 1
-            case .carrierGradeNAT: 2
+            // An address of ours that should not be in use, in a laboratory for instance, is in use all the same.
+            case .carrierGradeNAT, .documentation, .reserved: 2
             case .loopback, .linkLocal: 3
-            default: 4
+            case .multicast, .unspecified: 4
             }
         }
         return 4

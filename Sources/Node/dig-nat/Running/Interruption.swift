@@ -11,6 +11,9 @@ import Darwin
 
 /// Ctrl-C and SIGTERM, in one place: the first asks the command to finish, the second ends the process at once.
 enum Interruption {
+    /// Signals that follow the first so soon are the same wish: timeout(1), for one, signals the process and then its group.
+    private static let echoInterval: Duration = .milliseconds(250)
+
     /// Runs `body` and cancels it at the first signal.
     ///
     /// - Returns: The signal, if one came, whether `body` minded it or not.
@@ -18,25 +21,26 @@ enum Interruption {
         // A reader that goes away is an error of the write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         let task = Task(operation: body)
-        let received = Mutex<Int32?>(nil)
+        let received = Mutex<(signal: Int32, at: ContinuousClock.Instant)?>(nil)
         let sources = [SIGINT, SIGTERM].map { number in
             #if canImport(Darwin)
             signal(number, SIG_IGN)  // kqueue still sees it
             #endif
             let source = DispatchSource.makeSignalSource(signal: number, queue: DispatchQueue(label: "dig-nat.signal"))
             source.setEventHandler {
-                let isFirst = received.withLock { received in
-                    defer { received = received ?? number }
-                    return received == nil
+                let now = ContinuousClock.now
+                let first = received.withLock { received in
+                    defer { received = received ?? (number, now) }
+                    return received
                 }
-                guard isFirst else { _exit(128 + number) }
-                task.cancel()
+                guard let first else { return task.cancel() }
+                if now - first.at >= Self.echoInterval { _exit(128 + number) }
             }
             source.resume()
             return source
         }
         let result = await task.result
         for source in sources { source.cancel() }
-        return (received.withLock { $0 }, result)
+        return (received.withLock { $0?.signal }, result)
     }
 }
