@@ -98,6 +98,8 @@ struct DownloadStateMachine: Sendable {
         var stallCount = 0
         var pausedUntil: Instant?
         var verifiedByteCount: UInt64 = 0
+        /// Chunks it said it holds, and then that it does not.
+        var takenBackCount = 0
 
         /// Whether it owes us something.
         var isAwaited: Bool { !self.isDescribed || self.holdings == nil || !self.hashRequests.isEmpty || !self.requests.isEmpty }
@@ -397,8 +399,8 @@ struct DownloadStateMachine: Sendable {
     mutating func hashesUnavailable(_ id: HashRequestID, from key: PeerKey, now: Instant) {
         guard self.peers[key] != nil else { return }
         let segment = id.index / SegmentTable.nodeCount
-        self.noteProgress(key, now: now)
         if self.peers[key]?.hashRequests.remove(segment) != nil {
+            self.noteProgress(key, now: now)
             self.peers[key]?.lackedSegments.insert(segment)
             self.segments?.giveUp(segment, by: key)
         }
@@ -424,10 +426,9 @@ struct DownloadStateMachine: Sendable {
 
     mutating func receivedBitfield(_ part: BitfieldPart, from key: PeerKey, now: Instant) {
         guard self.peers[key] != nil else { return }
-        self.noteProgress(key, now: now)
         switch part {
         case .complete:
-            self.becomeComplete(key)
+            if self.becomeComplete(key) { self.noteProgress(key, now: now) }
         case .part(let first, let bits):
             guard let layout = self.layout else {
                 let error = TransferError(.protocolViolation, "the peer sent a bitfield before it described the content")
@@ -440,35 +441,40 @@ struct DownloadStateMachine: Sendable {
                 let error = TransferError(.protocolViolation, "the peer's bitfield does not fit the file", cause: error)
                 return self.peerViolated(key, error: error, now: now)
             }
-            self.gain(key, bitmap.ranges)
+            if self.gain(key, bitmap.ranges) { self.noteProgress(key, now: now) }
         }
         self.schedule(now: now)
     }
 
     mutating func receivedHave(_ ranges: [ChunkRange], from key: PeerKey, now: Instant) {
         guard self.peers[key] != nil else { return }
-        self.noteProgress(key, now: now)
         let count = self.layout?.chunkCount ?? 0
         guard ranges.allSatisfy({ $0.indices.upperBound <= count }) else {
             return self.peerViolated(key, error: TransferError(.protocolViolation, "the peer claims chunks that the file does not have"), now: now)
         }
-        self.gain(key, ranges.map(\.indices))
+        if self.gain(key, ranges.map(\.indices)) { self.noteProgress(key, now: now) }
         self.schedule(now: now)
     }
 
-    private mutating func gain(_ key: PeerKey, _ ranges: [Range<Int>]) {
-        guard let layout = self.layout, var peer = self.peers[key] else { return }
+    /// Returns whether that is news. What is known already costs a step for 64 chunks, and is no sign of life: a peer could repeat it for ever.
+    private mutating func gain(_ key: PeerKey, _ ranges: [Range<Int>]) -> Bool {
+        guard let layout = self.layout, var peer = self.peers[key] else { return false }
         var chunks: ChunkSet
+        var isNews = peer.holdings == nil
         switch peer.holdings {
-        case .complete: return
+        case .complete: return false
         case .partial(let known): chunks = known
         case nil: chunks = ChunkSet(universe: layout.chunkCount)
         }
         peer.holdings = nil  // The set below is the only reference now, so it is changed in place.
         self.peers[key] = peer
         for range in ranges {
-            for index in range where chunks.insert(index) {
+            var next = chunks.firstAbsent(from: range.lowerBound)
+            while let index = next, index < range.upperBound {
+                chunks.insert(index)
+                isNews = true
                 if self.phase == .transferring { self.picker.partialHolderGained(index) }
+                next = chunks.firstAbsent(from: index + 1)
             }
         }
         if chunks.count == layout.chunkCount {
@@ -477,11 +483,15 @@ struct DownloadStateMachine: Sendable {
         } else {
             self.peers[key]?.holdings = .partial(chunks)
         }
+        return isNews
     }
 
-    private mutating func becomeComplete(_ key: PeerKey) {
+    /// Returns whether that is news.
+    private mutating func becomeComplete(_ key: PeerKey) -> Bool {
+        if case .complete = self.peers[key]?.holdings { return false }
         if case .partial(let chunks) = self.peers[key]?.holdings, self.phase == .transferring { self.picker.partialHolderRemoved(chunks) }
         self.peers[key]?.holdings = .complete
+        return true
     }
 
     // MARK: - Chunks
@@ -528,18 +538,15 @@ struct DownloadStateMachine: Sendable {
         guard range.indices.upperBound <= layout.chunkCount else {
             return self.peerViolated(key, error: TransferError(.protocolViolation, "the peer names chunks that the file does not have"), now: now)
         }
-        self.noteProgress(key, now: now)
-        for index in range.indices { self.returnChunk(index, to: key) }
+        let isAnswer = self.returnChunks(range.indices, to: key)
+        if isAnswer { self.noteProgress(key, now: now) }
         switch reason {
         case .busy:
-            self.peers[key]?.pausedUntil = now + .seconds(1)
+            if isAnswer { self.peers[key]?.pausedUntil = now + .seconds(1) }
         case .notHeld, .unspecified:
             switch peer.holdings {
-            case .partial(var chunks):
-                var lost = ChunkSet(universe: layout.chunkCount)
-                for index in range.indices where chunks.remove(index) { lost.insert(index) }
-                self.peers[key]?.holdings = .partial(chunks)
-                if self.phase == .transferring { self.picker.partialHolderRemoved(lost) }
+            case .partial(let chunks):
+                self.takeBack(range.indices, of: chunks, from: key, layout: layout, now: now)
             case .complete, nil:
                 self.drop(key, TransferError(.refused, "the peer said it holds everything, then that it does not hold chunk \(range.first)"), isLie: false, now: now)
             }
@@ -549,16 +556,40 @@ struct DownloadStateMachine: Sendable {
         self.schedule(now: now)
     }
 
-    /// A chunk that will not come from this peer may come from another.
-    private mutating func returnChunk(_ index: Int, to key: PeerKey) {
-        guard var peer = self.peers[key] else { return }
-        for position in peer.requests.indices where peer.requests[position].take(index) {
-            peer.outstandingCount -= 1
-            if !peer.requests[position].isReleased { self.picker.release(index) }
-            break
+    /// Chunks that will not come from this peer may come from another. Returns whether any was asked of it.
+    private mutating func returnChunks(_ range: Range<Int>, to key: PeerKey) -> Bool {
+        guard var peer = self.peers[key] else { return false }
+        self.peers[key] = nil  // One reference, so that nothing in it is copied.
+        var isAnswer = false
+        for position in peer.requests.indices where peer.requests[position].range.overlaps(range) {
+            for index in peer.requests[position].range.clamped(to: range) where peer.requests[position].take(index) {
+                isAnswer = true
+                peer.outstandingCount -= 1
+                if !peer.requests[position].isReleased { self.picker.release(index) }
+            }
         }
-        peer.requests.removeAll { $0.remaining == 0 }
+        if isAnswer { peer.requests.removeAll { $0.remaining == 0 } }
         self.peers[key] = peer
+        return isAnswer
+    }
+
+    /// The peer does not hold these after all. Who takes back more chunks than there are plays with us.
+    private mutating func takeBack(_ range: Range<Int>, of chunks: ChunkSet, from key: PeerKey, layout: ChunkLayout, now: Instant) {
+        guard var next = chunks.first(from: range.lowerBound), next < range.upperBound else { return }
+        var chunks = chunks
+        var lost = ChunkSet(universe: layout.chunkCount)
+        while next < range.upperBound {
+            chunks.remove(next)
+            lost.insert(next)
+            guard let following = chunks.first(from: next + 1) else { break }
+            next = following
+        }
+        self.peers[key]?.holdings = .partial(chunks)
+        self.peers[key]?.takenBackCount += lost.count
+        if self.phase == .transferring { self.picker.partialHolderRemoved(lost) }
+        if let count = self.peers[key]?.takenBackCount, count > layout.chunkCount {
+            self.drop(key, TransferError(.refused, "the peer keeps changing what it says it holds"), isLie: false, now: now)
+        }
     }
 
     /// Removes a chunk that came from what is outstanding, and tells the window. Returns whether the picker counts this peer for it.

@@ -340,7 +340,7 @@ public final class FileDownload: @unchecked Sendable {
         let links = self.links.values
         self.links = [:]
         for link in links { link.attachment.detach(closesSession: false) }
-        if error != nil { self.wakeReaders() }
+        self.wakeReaders()
         if let error { promise.fail(error) } else { promise.succeed() }
     }
 
@@ -445,7 +445,6 @@ public final class FileDownload: @unchecked Sendable {
             self.publishedPath = path
             self.verifiedByteCount = layout.fileSize
             self.finish(nil)
-            self.wakeReaders()
         case .opened(let part, let claimed, let hashes):
             guard case .running = self.phase else { return part.close(promise: nil) }
             self.part = part
@@ -455,6 +454,7 @@ public final class FileDownload: @unchecked Sendable {
             for link in self.links.values { link.attachment.prepare(file: part, layout: layout) }
             self.update { machine, now in machine.storageReady(claimed: claimed, chunkLayer: hashes, now: now) }
             self.prioritiesChanged()
+            self.wakeReaders()
         }
     }
 

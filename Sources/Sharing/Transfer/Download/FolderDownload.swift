@@ -40,6 +40,7 @@ public final class FolderDownload: @unchecked Sendable {
     private var finishedFileCount = 0
     private var presentFileCount = 0
     private var listing: FolderListing?
+    private var listingTimer: Scheduled<Void>?
     private var meter = RateMeter(now: .now)
     private var lastByteCount: UInt64 = 0
 
@@ -170,13 +171,13 @@ public final class FolderDownload: @unchecked Sendable {
     /// One peer after the other, until one has a listing that hashes to what was asked for.
     private func fetchListing() async throws -> FolderListing {
         let timeout = self.options.scheduling.holderTimeout
-        let timer = self.eventLoop.scheduleTask(in: TimeAmount(timeout)) { self.sessionContinuation.finish() }
-        defer { timer.cancel() }
+        self.eventLoop.execute { self.awaitSessions(timeout) }
+        defer { self.eventLoop.execute { self.listingTimer?.cancel() } }
         for await session in self.sessionStream {
             do {
                 let bytes = try await ListingFetch.fetch(self.contentHash, from: session, timeout: self.options.scheduling.requestTimeout).get()
                 return try self.decode(bytes)
-            } catch let error as TransferError where error.code == .isFile || error.code == .malformedListing {
+            } catch let error as TransferError where [.isFile, .malformedListing, .unsafePath].contains(error.code) {
                 throw error
             } catch {
                 let failure = error as? TransferError ?? TransferError(.disconnected, "the listing could not be fetched", cause: error)
@@ -187,6 +188,13 @@ public final class FolderDownload: @unchecked Sendable {
         let failures = try await self.eventLoop.submit { self.failures }.get()
         throw TransferError(
             .noHolders, "nobody who is connected has the folder's listing, after waiting \(Int(timeout.seconds)) s. Start a holder and try again", peers: failures)
+    }
+
+    /// No peer is waited for any more after `timeout`, but for those to which a stream is being opened.
+    private func awaitSessions(_ timeout: Duration) {
+        self.listingTimer = self.eventLoop.scheduleTask(in: TimeAmount(timeout)) {
+            if self.opening.isEmpty { self.sessionContinuation.finish() } else { self.awaitSessions(timeout) }
+        }
     }
 
     private func decode(_ bytes: [UInt8]) throws(TransferError) -> FolderListing {

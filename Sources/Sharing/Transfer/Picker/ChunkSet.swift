@@ -66,6 +66,21 @@ struct ChunkSet: Sendable {
         self.search(from: index) { level, word in self.levels[level][word] }
     }
 
+    /// The first index at or after `index` that is no member. Runs of members are passed a word at a time.
+    func firstAbsent(from index: Int = 0) -> Int? {
+        let position = max(0, index)
+        guard position < self.universe else { return nil }
+        var word = position >> 6
+        var bits = ~self.levels[0][word] & (~0 << UInt64(position & 63))
+        while bits == 0 {
+            word += 1
+            guard word < self.levels[0].count else { return nil }
+            bits = ~self.levels[0][word]
+        }
+        let found = word << 6 | bits.trailingZeroBitCount
+        return found < self.universe ? found : nil
+    }
+
     /// The first index at or after `index` that is in both sets, which must be of the same universe.
     func firstCommon(with other: ChunkSet, from index: Int = 0) -> Int? {
         guard self.universe == other.universe else { return nil }
