@@ -136,6 +136,12 @@ let package = Package(
         tests(
             "InteropTests",
             ["DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
+        tests(
+            "EndToEndTests",
+            [
+                "dig-nat", "DIGStorage", "DIGTransfer", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats",
+                nioCore, nioPosix, logging,
+            ]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11
