@@ -1,5 +1,6 @@
 import DIGContent
 import Foundation
+import NIOCore
 import Testing
 
 @testable import DIGTransfer
@@ -98,6 +99,26 @@ struct HostilePeerDownloadTests {
     func noise() async throws {
         let file = try SharedFile(byteCount: 300_000)
         try await self.expect(.protocolViolation, file) { $0.noise = [UInt8](repeating: 0xff, count: 64) }
+    }
+
+    @Test("answers that nobody asked for, and a flood of news")
+    func unaskedAnswers() async throws {
+        let file = try SharedFile(byteCount: 300_000)
+        let segment = try TreeProver(file.layer).segment(layer: 2, index: 0, count: 1)
+        for response in [
+            TransferResponse.hashes(segment), .hashesUnavailable(HashRequestID(layer: 2, index: 0, count: 1), .notHeld), .listingPart(offset: 0, bytes: [1]),
+            .description(ContentDescription(.notFound)), .proof(BlockProof(block: 0, bytes: [1], uncles: []), nonce: []), .resolved(requestID: 1, bindings: []),
+        ] {
+            var noise = ByteBuffer()
+            // Hashes are asked for once: the second answer is one too many.
+            for _ in 0..<2 { noise.writeTransferResponse(response, handle: 1) }
+            let bytes = Array(noise.readableBytesView)
+            try await self.expect(.protocolViolation, file) { $0.noise = bytes }
+        }
+        var flood = ByteBuffer()
+        for _ in 0..<20_000 { flood.writeTransferResponse(.have([ControlCodecTests.range(0, 1)]), handle: 1) }
+        let bytes = Array(flood.readableBytesView)
+        try await self.expect(.protocolViolation, file) { $0.noise = bytes }
     }
 
     @Test("a stream that ends in the middle of a chunk: what came whole is kept")

@@ -31,7 +31,18 @@ struct ChunkSetTests {
         for _ in 0..<200 {
             let start = Int.random(in: 0..<universe, using: &random)
             #expect(chunks.first(from: start) == sorted.first { $0 >= start })
+            #expect(chunks.firstAbsent(from: start) == (start..<universe).first { !model.contains($0) })
         }
+    }
+
+    @Test("finds what is absent behind long runs, and nothing when full", arguments: [1, 63, 64, 65, 300_000])
+    func absent(universe: Int) {
+        var chunks = ChunkSet(universe: universe)
+        for index in 0..<universe { chunks.insert(index) }
+        #expect(chunks.firstAbsent() == nil)
+        chunks.remove(universe - 1)
+        #expect(chunks.firstAbsent() == universe - 1)
+        #expect(chunks.firstAbsent(from: universe) == nil)
     }
 
     @Test("finds what two sets have in common", arguments: [70, 5000, 300_000])

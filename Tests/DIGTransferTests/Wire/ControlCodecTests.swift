@@ -89,6 +89,8 @@ struct ControlCodecTests {
             ("9a02020800", "a bitfield that is not complete and has no bits"),
             ("9a02071205080712010f", "a part at no whole byte"),
             ("a20200", "having nothing"),
+            ("a2020c0a04080110020a0408021001", "having the same twice"),
+            ("a2020c0a04080910010a0408011002", "having not in order"),
             ("ba02080805120461626364", "a proof without data"),
         ]
 

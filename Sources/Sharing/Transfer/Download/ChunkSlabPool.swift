@@ -67,6 +67,15 @@ final class ChunkSlabPool: Sendable {
         if let waiter { waiter.eventLoop.execute(waiter.resume) }
     }
 
+    /// Whoever was woken took no slab: it is the next one's turn.
+    func passOn() {
+        let waiter: Waiter? = self.state.withLock { state in
+            let isFree = !state.free.isEmpty || state.allocatedCount < state.limit
+            return state.waiters.isEmpty || !isFree ? nil : state.waiters.removeFirst()
+        }
+        if let waiter { waiter.eventLoop.execute(waiter.resume) }
+    }
+
     func stopWaiting(_ owner: AnyObject) {
         let id = ObjectIdentifier(owner)
         self.state.withLock { $0.waiters.removeAll { $0.id == id } }

@@ -39,6 +39,10 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         var requests: [Request] = []
         /// Chunks asked for that have not begun to come.
         var outstandingCount = 0
+        var isDescribed = false
+        /// Answers that were asked for and have not come.
+        var dueHashCount = 0
+        var dueListingCount = 0
     }
 
     private enum Incoming {
@@ -63,6 +67,7 @@ final class PeerSessionHandler: ChannelDuplexHandler {
     private var nextHandle: UInt32 = 1
     /// Bytes of chunks that were cancelled or whose handle was released: so many may still come.
     private var lateByteCount = 0
+    private var news = NewsBudget(now: .now())
 
     private var incoming = Incoming.nothing
     private var slab: (slab: ChunkSlab, handle: UInt32, since: NIODeadline)?
@@ -109,8 +114,10 @@ final class PeerSessionHandler: ChannelDuplexHandler {
             switch command {
             case .getHashes(let request):
                 buffer.writeTransferRequest(.getHashes(request), handle: handle)
+                content.dueHashCount += 1
             case .getListing(let offset, let byteCount):
                 buffer.writeTransferRequest(.getListing(offset: offset, byteCount: byteCount), handle: handle)
+                content.dueListingCount += 1
             case .getChunks(let chunks, let hashes):
                 guard let range = ChunkRange(chunks), chunks.count <= ChunkSlab.maximumChunkCount else { continue }
                 buffer.writeTransferRequest(.getChunks(range), handle: handle)
@@ -266,10 +273,13 @@ final class PeerSessionHandler: ChannelDuplexHandler {
 
     /// A slab may be free.
     private func resume() {
-        guard let context = self.context else { return }
+        guard let context = self.context else { return self.pool.passOn() }
+        let hadSlab = self.slab != nil
         if case .waiting(let handle, let chunk, let hash) = self.incoming {
             guard self.beginChunk(chunk, handle: handle, hash: hash) else { return }
         }
+        // Not needed any more, because the chunk went on where it was or was cancelled: others wait for it.
+        if hadSlab || self.slab == nil { self.pool.passOn() }
         var bytes = self.backlog
         self.backlog = ByteBuffer()
         self.takeApart(&bytes)
@@ -361,6 +371,7 @@ final class PeerSessionHandler: ChannelDuplexHandler {
     private func received(_ response: TransferResponse, handle: UInt32) {
         // A handle that was released: what was on its way.
         guard let observer = self.contents[handle]?.observer else { return }
+        guard self.isExpected(response, handle: handle) else { return self.violate("the peer sent an answer that was not asked for") }
         switch response {
         case .description(let description): observer.received(.described(description))
         case .hashes(let segment): observer.received(.hashes(segment))
@@ -372,6 +383,29 @@ final class PeerSessionHandler: ChannelDuplexHandler {
             observer.received(.chunksUnavailable(range, reason))
         case .listingPart(let offset, let bytes): observer.received(.listingPart(offset: offset, bytes: bytes))
         case .proof, .proofUnavailable, .resolved: break
+        }
+    }
+
+    /// Counts answers against what was asked, and everything else against a budget: observers are told over a queue, and a peer must not
+    /// fill it faster than it is emptied.
+    private func isExpected(_ response: TransferResponse, handle: UInt32) -> Bool {
+        guard let content = self.contents[handle] else { return false }
+        let now = NIODeadline.now()
+        switch response {
+        case .description:
+            self.contents[handle]?.isDescribed = true
+            return !content.isDescribed
+        case .hashes, .hashesUnavailable:
+            self.contents[handle]?.dueHashCount -= 1
+            return content.dueHashCount > 0
+        case .listingPart:
+            self.contents[handle]?.dueListingCount -= 1
+            return content.dueListingCount > 0
+        case .bitfield(.part(_, let bits)): return self.news.spend(1 + bits.count / 256, now: now)
+        case .have(let ranges): return self.news.spend(1 + ranges.count / 16, now: now)
+        case .bitfield(.complete), .chunksUnavailable: return self.news.spend(1, now: now)
+        // Nobody here asks for these on a handle.
+        case .proof, .proofUnavailable, .resolved: return false
         }
     }
 

@@ -69,7 +69,14 @@ enum ControlCodec {
             guard (1...TransferLimits.maximumHaveRangeCount).contains(message.ranges.count) else { throw .fieldOutOfRange(field: "ranges") }
             var ranges: [ChunkRange] = []
             ranges.reserveCapacity(message.ranges.count)
-            for range in message.ranges { ranges.append(try Self.range(range.first, range.count)) }
+            var end = 0
+            for range in message.ranges {
+                let range = try Self.range(range.first, range.count)
+                // In order and apart, or one message could name every chunk thousands of times.
+                guard range.indices.lowerBound >= end else { throw .fieldOutOfRange(field: "ranges") }
+                end = range.indices.upperBound
+                ranges.append(range)
+            }
             return .response(.have(ranges))
         case .chunksUnavailable(let message):
             return .response(.chunksUnavailable(try Self.range(message.first, message.count), UnavailableReason(message.reason)))
