@@ -140,4 +140,93 @@ struct HostSessionStateMachineTests {
         while machine.pollResponse() != nil { count -= 1 }
         #expect(count == 0)
     }
+
+    @Test("keeps a listing once however often it is open, and of different ones only so much")
+    func listings() throws {
+        var limits = HostSessionLimits()
+        limits.listingByteCount = 1000
+        var machine = HostSessionStateMachine(limits: limits)
+        func open(_ name: UInt8, as handle: UInt32, byteCount: Int) throws -> ContentDescription.Content? {
+            let hash = ContentHash(digest: SHA256Digest(hashing: [name]))
+            try machine.received(.describe(hash, chunkLayer: nil), handle: handle)
+            let job = try Self.require(machine.pollJob())
+            let folder = HostedFolder(contentHash: hash, listing: [UInt8](repeating: name, count: byteCount))
+            machine.lookedUp(.success(.folder(folder)), id: job.id)
+            guard case .description(let description) = machine.pollResponse()?.response else { return nil }
+            return description.content
+        }
+        for handle in 0..<100 as Range<UInt32> {
+            let content = try open(1, as: handle, byteCount: 600)
+            #expect(content == .folder(byteCount: 600))
+        }
+        let tooMuch = try open(2, as: 100, byteCount: 401)
+        #expect(tooMuch == .refused(.busy))
+        let fits = try open(3, as: 101, byteCount: 400)
+        #expect(fits == .folder(byteCount: 400))
+        for handle in 0..<100 as Range<UInt32> { try machine.received(.release, handle: handle) }
+        let later = try open(4, as: 102, byteCount: 600)
+        #expect(later == .folder(byteCount: 600))
+    }
+
+    @Test("survives damaged requests: what is owed and held stays within the limits", arguments: 0..<20 as Range<UInt64>)
+    func fuzz(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let file = try SharedFile(byteCount: 40 * 65_536 + 5, seed: 3)
+        let hosted = try file.hosted()
+        let listing = [UInt8](repeating: 7, count: 300_000)
+        let limits = HostSessionLimits()
+        var machine = HostSessionStateMachine(limits: limits)
+        var decoder = TransferFrameDecoder()
+        var violations = 0
+        for _ in 0..<400 {
+            let range = Self.range(UInt32.random(in: 0..<50, using: &random), UInt32.random(in: 1..<60, using: &random))
+            let requests: [TransferRequest] = [
+                .describe(file.descriptor.contentHash, chunkLayer: [nil, 2, 3].randomElement(using: &random) ?? nil), .getChunks(range), .getChunks(range),
+                .cancel(range), .subscribe, .release, .getListing(offset: 1000, byteCount: 131_072), .prove(block: 17, nonce: [1]),
+                .getHashes(HashRequest(layer: 2, index: 0, count: 16, proofLayers: 2)), .resolve(requestID: 1, .name("a")),
+            ]
+            var frame = ByteBuffer()
+            let request = requests.randomElement(using: &random) ?? .subscribe
+            let handle: UInt32 = if case .resolve = request { 0 } else { UInt32.random(in: 0..<4, using: &random) }
+            frame.writeTransferRequest(request, handle: handle)
+            var bytes = ByteBuffer(bytes: Int.random(in: 0..<5, using: &random) == 0 ? random.mutated(Array(frame.readableBytesView)) : Array(frame.readableBytesView))
+            do throws(TransferWireError) {
+                while machine.wantsRequests, let event = try decoder.next(&bytes) {
+                    guard case .request(let handle, let request) = event else { throw .unexpectedMessage }
+                    try machine.received(request, handle: handle)
+                }
+            } catch {
+                // The stream is reset: another session begins.
+                violations += 1
+                decoder = TransferFrameDecoder()
+                machine = HostSessionStateMachine(limits: limits)
+            }
+            while let job = machine.pollJob() {
+                switch job.work {
+                case .lookUp:
+                    let folder = HostedFolder(contentHash: file.descriptor.contentHash, listing: listing)
+                    machine.lookedUp([.success(.file(hosted)), .success(.folder(folder)), .success(nil)].randomElement(using: &random) ?? .success(nil), id: job.id)
+                case .resolve: machine.resolved([[1]], id: job.id)
+                case .readHashes(let file, let request):
+                    machine.hashesRead(Result { try TreeProver(try file.hashes.storedLayer()).segment(layer: request.layer, index: request.index, count: request.count) }, id: job.id)
+                case .readProof: machine.proofRead(.failure(FileReadError.failed(errno: 5)), id: job.id)
+                case .cutListing: break
+                }
+            }
+            while let read = machine.pollRead(readAheadByteCount: limits.readAheadByteCount) {
+                machine.framesRead(Int.random(in: 0..<20, using: &random) == 0 ? .failure(.changed) : .success(Self.frames(read)), id: read.id)
+            }
+            #expect((0...limits.outstandingChunkCount).contains(machine.outstandingChunkCount))
+            #expect((0...limits.readAheadByteCount).contains(machine.bufferedByteCount))
+            for _ in 0..<Int.random(in: 0..<40, using: &random) {
+                _ = machine.takeFrame()
+                _ = machine.pollResponse()
+                _ = machine.pollEffect()
+            }
+        }
+        #expect(violations > 0)
+        for handle in 0..<4 as Range<UInt32> { try machine.received(.release, handle: handle) }
+        #expect(machine.outstandingChunkCount == 0)
+        #expect(machine.bufferedByteCount == 0)
+    }
 }

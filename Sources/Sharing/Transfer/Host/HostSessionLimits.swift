@@ -8,6 +8,8 @@ struct HostSessionLimits: Hashable, Sendable {
     var queuedResponseCount = 256
     /// The same in bytes, counted roughly.
     var queuedResponseByteCount = 1024 * 1024
+    /// Listings of the folders that are open, each counted once. At least the longest one fits.
+    var listingByteCount = 32 * 1024 * 1024
     /// Jobs that run at once.
     var runningJobCount = 8
     /// Pieces that are read at once.

@@ -253,6 +253,8 @@ struct HostSessionStateMachine {
         guard let handle = self.handles[number] else { return }
         var cancelled = 0
         self.setFile(number) { served in
+            // Looking costs little; a peer may cancel what it never asked for as often as it likes.
+            guard served.pending.contains(where: { $0.overlaps(range) }) else { return }
             var left: Deque<Range<Int>> = []
             for pending in served.pending {
                 let overlap = pending.clamped(to: range)
@@ -306,7 +308,7 @@ struct HostSessionStateMachine {
         guard let running = self.runningJobs.removeValue(forKey: id), let handle = self.handles[running.handle],
             handle.generation == running.generation, case .lookingUp(let hash, let chunkLayer, let waiting) = handle.state
         else { return }
-        let (state, description) = Self.describe(outcome, hash: hash, chunkLayer: chunkLayer)
+        let (state, description) = self.admit(Self.describe(outcome, hash: hash, chunkLayer: chunkLayer))
         self.handles[running.handle] = Handle(generation: handle.generation, state: state)
         self.respond(.description(description), handle: running.handle)
         self.waitingRequestCount -= waiting.count
@@ -314,6 +316,24 @@ struct HostSessionStateMachine {
             // None of them is a description, a release or a resolution, so none throws.
             try? self.received(request, handle: running.handle)
         }
+    }
+
+    /// Bounds the memory of listings: a content open under many handles is kept once, and of different ones only so much.
+    private mutating func admit(_ found: (state: Handle.State, description: ContentDescription)) -> (Handle.State, ContentDescription) {
+        guard case .folder(var folder) = found.state else { return found }
+        var listings: [ContentHash: [UInt8]] = [:]
+        for handle in self.handles.values {
+            if case .folder(let other) = handle.state { listings[other.contentHash] = other.listing }
+        }
+        if let listing = listings[folder.contentHash] {
+            folder.listing = listing
+            return (.folder(folder), found.description)
+        }
+        let byteCount = listings.values.reduce(folder.listing.count) { $0 + $1.count }
+        guard byteCount <= self.limits.listingByteCount else {
+            return (.absent(.busy), ContentDescription(.refused(.busy)))
+        }
+        return found
     }
 
     private static func describe(
