@@ -179,4 +179,31 @@ struct SwarmLimitTests {
             #expect(try await connection.echo(ByteBuffer(string: "x")) == ByteBuffer(string: "x"))
         }
     }
+
+    @Test("no more streams of identify and ping are open at once than the limit, and others are not touched")
+    func housekeepingStreams() async throws {
+        try await withNodes(.memory) { nodes in
+            let a = try await nodes.make { $0.maximumHousekeepingStreams = 4 }
+            let b = try await nodes.make()
+            let connection = try await b.connect(to: a)
+            try await eventually { a.identify(of: b.localPeer) != nil && b.identify(of: a.localPeer) != nil }
+            var open: [any Channel] = []
+            var refused = 0
+            for _ in 0..<10 {
+                do {
+                    let stream = try await connection.openStream(speaking: [Ping.protocolID]) { stream, _ in stream.eventLoop.makeSucceededVoidFuture() }
+                    open.append(stream)
+                } catch {
+                    refused += 1
+                }
+            }
+            // A refusal may come after the protocol was agreed on: then the stream is reset.
+            try await eventually { open.filter(\.isActive).count <= 4 }
+            #expect(refused + open.count == 10)
+            #expect(try await connection.echo(ByteBuffer(string: "x")) == ByteBuffer(string: "x"))
+            for stream in open { stream.close(promise: nil) }
+            try await eventually { a.statistics.openStreams == 0 }
+            #expect(try await b.ping(a.localPeer) > .zero)
+        }
+    }
 }

@@ -67,6 +67,7 @@ public final class Swarm: Service, StreamRouter, Sendable {
             State(
                 pool: ConnectionPool(
                     maximumConnections: configuration.maximumConnections,
+                    maximumConnectionsPerPeer: configuration.maximumConnectionsPerPeer,
                     simultaneousDialWindow: TimeAmount(configuration.simultaneousDialWindow))))
         self.registerHousekeeping()
     }
@@ -171,7 +172,12 @@ public final class Swarm: Service, StreamRouter, Sendable {
             guard !state.isClosed else { throw ConnectionError(.closed, "the swarm is shut down") }
             let admission = state.pool.insert(connection, now: .now()) { state.protections[$0] != nil }
             guard case .admit(let isFirst, let redundant, let victim) = admission else {
-                throw ConnectionError(.limitExceeded, "\(self.configuration.maximumConnections) connections are open and in use")
+                let isFull = state.pool.count >= self.configuration.maximumConnections
+                throw ConnectionError(
+                    .limitExceeded,
+                    isFull
+                        ? "\(self.configuration.maximumConnections) connections are open and in use"
+                        : "\(self.configuration.maximumConnectionsPerPeer) connections to \(peer) are open and in use")
             }
             redundant?.setRedundant(true)
             if isFirst { self.hub.emit(.connected(connection)) }

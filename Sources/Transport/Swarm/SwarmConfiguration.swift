@@ -5,6 +5,9 @@ public import DIGYamux
 public struct SwarmConfiguration: Sendable {
     /// Connections kept. One more closes the least useful that is neither protected nor in use; if there is none, the newcomer is refused.
     public var maximumConnections = 200
+    /// Connections kept to one peer, of which one is used for new streams. One more closes the one that has been of no use for longest; if all
+    /// are in use, the newcomer is refused. A peer that lost its connections without a word dials again before they are given up.
+    public var maximumConnectionsPerPeer = 8
     /// Accepted channels that are still shaking hands. More are closed at once.
     public var maximumInboundHandshakes = 128
     /// From a connected channel to a multiplexed connection, all steps together. Slow links need a few round trips.
@@ -13,6 +16,9 @@ public struct SwarmConfiguration: Sendable {
     public var streamNegotiationTimeout: Duration = .seconds(10)
     /// Inbound streams of one connection whose protocol is not agreed yet. More are reset.
     public var maximumNegotiatingStreams = 256
+    /// Inbound streams of identify, its push and ping on one connection, all together. More are reset. The ping specification asks for no
+    /// more than two from one peer.
+    public var maximumHousekeepingStreams = 16
     /// How long a connection without streams is kept; identify and ping don't count as streams. Protected peers are exempt.
     public var idleTimeout: Duration = .seconds(60)
     /// How long the second connection to a peer is kept without streams before its dialer closes it. Covers what the peer had sent when it

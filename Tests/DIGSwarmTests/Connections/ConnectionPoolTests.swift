@@ -133,4 +133,19 @@ struct ConnectionPoolTests {
         // A protected peer always gets in.
         #expect(self.insert(Fake(11, .listener, from: self.low, to: self.others[3], at: 6), &pool, protecting: [self.others[1], self.others[3]]) != nil)
     }
+
+    @Test("one peer does not take the places of all others: its own unused connection makes room, or it is refused")
+    func limitPerPeer() {
+        var pool = ConnectionPool<Fake>(maximumConnections: 10, maximumConnectionsPerPeer: 3, simultaneousDialWindow: .seconds(10))
+        let connections = (0..<3).map { Fake(UInt64($0), .listener, from: self.low, to: self.high, at: Int64($0)) }
+        for connection in connections { #expect(self.insert(connection, &pool)?.victim == nil) }
+        #expect(self.insert(Fake(9, .listener, from: self.low, to: self.others[0], at: 4), &pool)?.victim == nil)
+        connections[0].isUsed = true
+        #expect(self.insert(Fake(3, .listener, from: self.low, to: self.high, at: 5), &pool)?.victim == 1)
+        // What was told to close does not count any more.
+        connections[1].isClosing = true
+        for connection in pool.all where connection.remotePeer == self.high { connection.isUsed = true }
+        #expect(self.insert(Fake(4, .listener, from: self.low, to: self.high, at: 6), &pool, protecting: [self.high]) == nil)
+        #expect(self.insert(Fake(10, .listener, from: self.low, to: self.others[1], at: 6), &pool)?.victim == nil)
+    }
 }

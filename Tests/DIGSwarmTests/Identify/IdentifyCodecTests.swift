@@ -87,4 +87,24 @@ struct IdentifyCodecTests {
             do throws(IdentifyDecodingError) { _ = try IdentifyCodec.decode(ByteBuffer(bytes: bytes)) } catch { continue }
         }
     }
+
+    @Test("survives damage to what was valid, and keeps its limits")
+    func damaged() throws {
+        var generator = SeededGenerator(seed: 2)
+        let valid = Array(IdentifyCodec.encode(try self.message()).readableBytesView)
+        for _ in 0..<5000 {
+            do throws(IdentifyDecodingError) {
+                let message = try IdentifyCodec.decode(ByteBuffer(bytes: generator.mutated(valid)))
+                #expect(message.listenAddresses.count <= IdentifyCodec.maximumAddressCount)
+            } catch {
+                continue
+            }
+        }
+        // Many empty entries, in as many bytes as are read.
+        let many = [UInt8](repeating: 0, count: 30_000).flatMap { _ in [0x12, 0] as [UInt8] }
+        var bytes = ByteBuffer()
+        bytes.writeUnsignedVarint(UInt64(many.count))
+        bytes.writeBytes(many)
+        #expect(try IdentifyCodec.decode(bytes).listenAddresses.isEmpty)
+    }
 }

@@ -26,7 +26,7 @@ struct ConnectionPool<Element: PooledConnection> {
         /// - Parameters:
         ///   - isFirst: The peer had no connection.
         ///   - redundant: The one of the peer's connections that loses its place, old or new.
-        ///   - victim: A connection to another peer that makes room.
+        ///   - victim: A connection that makes room: to another peer, or another one to the same.
         case admit(isFirst: Bool, redundant: Element?, victim: Element?)
     }
 
@@ -39,13 +39,15 @@ struct ConnectionPool<Element: PooledConnection> {
     }
 
     private let maximumConnections: Int
+    private let maximumConnectionsPerPeer: Int
     private let simultaneousDialWindow: TimeAmount
     /// The preferred one first; never empty.
     private var byPeer: [PeerID: [Element]] = [:]
     private(set) var count = 0
 
-    init(maximumConnections: Int, simultaneousDialWindow: TimeAmount) {
+    init(maximumConnections: Int, maximumConnectionsPerPeer: Int = .max, simultaneousDialWindow: TimeAmount) {
         self.maximumConnections = maximumConnections
+        self.maximumConnectionsPerPeer = maximumConnectionsPerPeer
         self.simultaneousDialWindow = simultaneousDialWindow
     }
 
@@ -58,7 +60,12 @@ struct ConnectionPool<Element: PooledConnection> {
     /// - Parameter isProtected: Whether a peer's connections may not make room for others.
     mutating func insert(_ new: Element, now: NIODeadline, isProtected: (PeerID) -> Bool) -> Admission {
         var victim: Element?
-        if self.count >= self.maximumConnections {
+        // A connection that was told to close is on its way out: it is no room, but it was asked for once already.
+        let own = (self.byPeer[new.remotePeer] ?? []).filter { !$0.isClosing }
+        if own.count >= self.maximumConnectionsPerPeer {
+            victim = own.filter { !$0.isUsed }.min { $0.lastUse < $1.lastUse }
+            if victim == nil { return .refuse }
+        } else if self.count >= self.maximumConnections {
             victim = self.all.filter { $0.remotePeer != new.remotePeer && !$0.isUsed && !isProtected($0.remotePeer) }
                 .min { $0.lastUse < $1.lastUse }
             if victim == nil, !isProtected(new.remotePeer) { return .refuse }

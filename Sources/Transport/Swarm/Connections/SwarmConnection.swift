@@ -16,6 +16,8 @@ final class SwarmConnection: Connection, Sendable {
         /// All streams, also those that are being negotiated.
         var openStreams = 0
         var negotiatingInbound = 0
+        /// Inbound streams of identify and ping.
+        var housekeepingStreams = 0
         var lastUse: NIODeadline
         var isRedundant = false
         var idleTimer: Scheduled<Void>?
@@ -205,7 +207,14 @@ final class SwarmConnection: Connection, Sendable {
             guard let handler = self.protocols.handler(for: id) else {
                 return stream.eventLoop.makeFailedFuture(ConnectionError(.noCommonProtocol, "\(id) is not registered any more"))
             }
-            if !Swarm.housekeepingProtocols.contains(id) { self.markUsed(by: stream) }
+            if Swarm.housekeepingProtocols.contains(id) {
+                guard self.admitHousekeeping(stream) else {
+                    return stream.eventLoop.makeFailedFuture(
+                        ConnectionError(.streamLimitExceeded, "too many streams of identify and ping are open"))
+                }
+            } else {
+                self.markUsed(by: stream)
+            }
             return handler(stream, self)
         }.whenComplete { _ in
             // A failed negotiation closes the stream by itself.
@@ -216,6 +225,18 @@ final class SwarmConnection: Connection, Sendable {
             }
         }
         return stream.eventLoop.makeSucceededVoidFuture()
+    }
+
+    /// Counts `stream` until it closes, if there is room for it. Every stream may hold a window of bytes, and nobody needs many of these.
+    private func admitHousekeeping(_ stream: any Channel) -> Bool {
+        let isAdmitted = self.state.withLock { state in
+            guard state.housekeepingStreams < self.configuration.maximumHousekeepingStreams else { return false }
+            state.housekeepingStreams += 1
+            return true
+        }
+        guard isAdmitted else { return false }
+        stream.closeFuture.whenComplete { _ in self.state.withLock { $0.housekeepingStreams -= 1 } }
+        return true
     }
 
     // MARK: Closing
