@@ -34,4 +34,10 @@ struct FileNameSanitizerTests {
             #expect(path.displayText == name && !name.hasPrefix(".") && !name.hasPrefix("-") && name.utf8.count <= 240)
         }
     }
+
+    @Test("a name that begins with very much white space takes no longer than another", .timeLimit(.minutes(1)))
+    func whiteSpace() {
+        let spaces = String(repeating: "\u{3000}", count: 16_000)
+        for _ in 0..<200 { #expect(FileNameSanitizer.sanitized(spaces + "a") == "a") }
+    }
 }

@@ -20,7 +20,7 @@ public enum FileNameSanitizer {
             }
         }
         while let last = scalars.last, last == "." || last.properties.isWhitespace { scalars.removeLast() }
-        while let first = scalars.first, first.properties.isWhitespace { scalars.removeFirst() }
+        scalars = String.UnicodeScalarView(scalars.drop { $0.properties.isWhitespace })
         if let first = scalars.first, first == "." || first == "-" {
             scalars.removeFirst()
             scalars.insert("_", at: scalars.startIndex)
