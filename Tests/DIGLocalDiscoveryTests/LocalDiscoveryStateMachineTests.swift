@@ -411,4 +411,31 @@ struct LocalDiscoveryStateMachineTests {
         #expect(network.machines[a].peers.count <= 1)
         #expect(network.sent.filter { $0.destination == .group }.count < 3000)
     }
+
+    @Test("damaged datagrams never trap, and never make it remember or send more than the limits")
+    func damaged() throws {
+        var generator = SplitMix64(state: 21)
+        var configuration = LocalDiscoveryConfiguration()
+        configuration.maximumPeerCount = 8
+        var network = TestNetwork()
+        let a = network.add(self.alice, addresses: [self.aliceAddress], configuration: configuration)
+        try network.run(for: .seconds(3))
+        let texts = ["dnsaddr=\(self.bobAddress.withPeerID(self.bob))", "dnsaddr=/ip4/10.0.0.9/tcp/1/p2p/\(self.bob)"]
+        for round in 0..<2500 {
+            let name = "peer\(Int.random(in: 0..<40, using: &generator))"
+            let valid = round % 3 == 0 ? Self.query : Self.announcement(name, texts, lifetime: [0, 1, 120, .max].randomElement(using: &generator) ?? 120)
+            let damaged = ByteBuffer(bytes: generator.mutated(DNSMessageCodecTests.encode(valid)))
+            let source = try TestNetwork.source(5, port: round % 5 == 0 ? 40_000 : 5353)
+            do throws(DNSDecodingError) {
+                network.machines[a].received(
+                    try damaged.decodeDNSMessage(), from: source, on: TestNetwork.interface, now: network.now, using: &network.generator)
+            } catch {
+                continue
+            }
+            #expect(network.machines[a].peers.count <= configuration.maximumPeerCount)
+            if round % 50 == 0 { try network.run(for: .seconds(1)) } else { try network.deliver() }
+        }
+        // A message of its own each second at most, and one for each simple resolver that asked.
+        #expect(network.sent.filter { $0.destination == .group }.count < 300)
+    }
 }

@@ -204,4 +204,31 @@ struct MultistreamTests {
         #expect(collector.bytes.isEmpty)
         #expect(!channel.isActive)
     }
+
+    @Test("damaged negotiations never trap, are answered with little, and pass on what is left once", arguments: 0..<4 as Range<UInt64>)
+    func damaged(seed: UInt64) throws {
+        var generator = SplitMix64(state: seed)
+        let texts = [
+            Self.header + Self.noise, Self.header + "\u{3}ls\n" + Self.noise, Self.header + "\u{c}/tls/1.0.0\n\n" + Self.na + Self.noise + "bytes of the protocol",
+            Self.header + Self.na + Self.noise + "bytes of the protocol",
+        ]
+        for round in 0..<700 {
+            let valid = Array((texts.randomElement(using: &generator) ?? Self.header).utf8)
+            let bytes = round % 20 == 0 ? valid : generator.mutated(valid)
+            let channel = try self.activeChannel()
+            let isResponder = Bool.random(using: &generator)
+            let future =
+                isResponder
+                ? Multistream.answer(on: channel, supporting: { ["/noise", "/other"] })
+                : Multistream.negotiate(on: channel, proposing: ["/tls/1.0.0", "/noise"])
+            let collector = self.collecting(future, on: channel)
+            var rest = ByteBuffer(bytes: bytes)
+            while let piece = rest.readSlice(length: min(rest.readableBytes, Int.random(in: 1...30, using: &generator))), piece.readableBytes > 0 {
+                if channel.isActive { try channel.writeInbound(piece) }
+            }
+            #expect(bytes.suffix(collector.bytes.count).elementsEqual(collector.bytes))
+            #expect(try self.outbound(channel).reduce(0) { $0 + $1.utf8.count } < 1000)
+            _ = try? channel.finish(acceptAlreadyClosed: true)
+        }
+    }
 }

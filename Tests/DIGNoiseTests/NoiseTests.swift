@@ -121,4 +121,50 @@ struct NoiseTests {
         let again = Noise.secure(channel, as: .dialer, identity: self.dialer, expecting: nil, muxers: [])
         #expect(throws: ConnectionError(.closed, "")) { try again.now() }
     }
+
+    @Test("damaged messages never trap, and secure nothing", arguments: 0..<3)
+    func damaged(message number: Int) throws {
+        var generator = SplitMix64(state: UInt64(number))
+        let dialer = try KeyPair.generate()
+        for _ in 0..<120 {
+            let pair = try ChannelPair()
+            let dialed = Noise.secure(pair.dialer, as: .dialer, identity: dialer, expecting: nil, muxers: ["/yamux/1.0.0"])
+            let accepted = Noise.secure(pair.listener, as: .listener, identity: self.listener, expecting: nil, muxers: ["/yamux/1.0.0"])
+            var isDamaged = false
+            for (step, (from, to)) in [(pair.dialer, pair.listener), (pair.listener, pair.dialer), (pair.dialer, pair.listener)].enumerated() {
+                var message: [UInt8] = []
+                while let bytes = try from.readOutbound(as: ByteBuffer.self) { message += bytes.readableBytesView }
+                let delivered = step == number ? generator.mutated(message) : message
+                isDamaged = isDamaged || !delivered.starts(with: message)
+                var rest = ByteBuffer(bytes: delivered)
+                while let piece = rest.readSlice(length: min(rest.readableBytes, Int.random(in: 1...400, using: &generator))), piece.readableBytes > 0 {
+                    if to.isActive { do { try to.writeInbound(piece) } catch is ConnectionError {} }
+                }
+            }
+            if isDamaged { #expect(throws: (any Error).self) { try accepted.now() } }
+            // Once the dialer has sent its last message it cannot know.
+            if isDamaged, number < 2 { #expect(throws: (any Error).self) { try dialed.now() } }
+            for channel in [pair.dialer, pair.listener] where channel.isActive { _ = try? channel.finish(acceptAlreadyClosed: true) }
+        }
+    }
+
+    @Test("damaged frames pass on nothing but what was sent")
+    func damagedFrames() throws {
+        var generator = SplitMix64(state: 7)
+        let sent = (0..<3000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        for _ in 0..<60 {
+            let pair = try SecuredPair()
+            var stream: [UInt8] = []
+            for start in stride(from: 0, to: sent.count, by: 1000) {
+                try pair.channels.dialer.writeOutbound(ByteBuffer(bytes: sent[start..<start + 1000]))
+            }
+            while let bytes = try pair.channels.dialer.readOutbound(as: ByteBuffer.self) { stream += bytes.readableBytesView }
+            var rest = ByteBuffer(bytes: generator.mutated(stream))
+            while let piece = rest.readSlice(length: min(rest.readableBytes, 700)), piece.readableBytes > 0 {
+                if pair.channels.listener.isActive { do { try pair.channels.listener.writeInbound(piece) } catch is ConnectionError {} }
+            }
+            #expect(sent.starts(with: pair.atListener.bytes.readableBytesView))
+            for channel in [pair.channels.dialer, pair.channels.listener] { _ = try? channel.finish(acceptAlreadyClosed: true) }
+        }
+    }
 }

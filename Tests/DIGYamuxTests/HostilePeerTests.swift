@@ -127,4 +127,33 @@ struct HostilePeerTests {
         }
         self.pair.finish()
     }
+
+    @Test("a connection's bytes, damaged, never trap and never fill more than the windows", arguments: 0..<3 as Range<UInt64>)
+    func damaged(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        var valid = ByteBuffer()
+        for id in [1, 3, 5] as [UInt32] {
+            valid.writeYamuxHeader(YamuxHeader(kind: .windowUpdate, flags: .syn, streamID: id, length: 0))
+            valid.writeYamuxHeader(YamuxHeader(kind: .data, streamID: id, length: 40))
+            valid.writeRepeatingByte(0x61, count: 40)
+            valid.writeYamuxHeader(YamuxHeader(kind: .ping, flags: .syn, streamID: 0, length: id))
+            valid.writeYamuxHeader(YamuxHeader(kind: .windowUpdate, streamID: id, length: 100))
+            valid.writeYamuxHeader(YamuxHeader(kind: .windowUpdate, flags: id == 5 ? .rst : .fin, streamID: id, length: 0))
+        }
+        valid.writeYamuxHeader(YamuxHeader(kind: .goAway, streamID: 0, length: 0))
+        let bytes = Array(valid.readableBytesView)
+        for _ in 0..<200 {
+            let pair = try EmbeddedPair { try $0.pipeline.syncOperations.addHandler(EchoHandler()) }
+            var rest = ByteBuffer(bytes: generator.mutated(bytes))
+            while pair.listener.isActive, let piece = rest.readSlice(length: min(rest.readableBytes, Int.random(in: 1...90, using: &generator))), piece.readableBytes > 0 {
+                pair.listener.pipeline.fireChannelRead(piece)
+                pair.listener.pipeline.fireChannelReadComplete()
+                pair.loop.run()
+                #expect(pair.listenerHandler.bufferedInboundByteCount <= bytes.count + 100)
+            }
+            pair.finish()
+            #expect(pair.listenerHandler.streamCount == 0)
+        }
+        self.pair.finish()
+    }
 }

@@ -119,4 +119,18 @@ struct FolderListingTests {
         #expect(throws: ContentError(.listingTooLarge, "")) { try FolderListing(entries: long) }
         _ = try FolderListing(entries: long.prefix(100))
     }
+
+    @Test("damaged listings are refused, or are the canonical bytes of what they say")
+    func damaged() throws {
+        var random = SeededGenerator(state: 11)
+        let valid = try self.pinned.encoded
+        for _ in 0..<5000 {
+            let bytes = random.mutated(valid)
+            do throws(ContentError) {
+                #expect(try FolderListing(decoding: bytes).encoded == bytes)
+            } catch {
+                #expect(!error.message.isEmpty)
+            }
+        }
+    }
 }

@@ -137,4 +137,21 @@ struct ShareLinkTests {
             #expect(parsed.contentHash == self.hash && parsed != link)
         }
     }
+
+    @Test("damaged links never trap; what parses is a link that parses again, and no message can steer a terminal")
+    func damaged() throws {
+        var random = SeededGenerator(state: 12)
+        let valid = try ShareLink(
+            descriptor: self.descriptor, name: "a b.mp4", sha256: SHA256Digest(hashing: [2]), peers: [Multiaddr("/ip4/192.0.2.7/tcp/4001")])
+        for _ in 0..<3000 {
+            let text = String(decoding: random.mutated(Array(valid.description.utf8)), as: UTF8.self)
+            do throws(ContentError) {
+                let link = try ShareLink(parsing: text)
+                #expect(try ShareLink(parsing: link.description) == link)
+            } catch {
+                #expect(!error.message.unicodeScalars.contains { $0.value < 0x20 })
+            }
+            _ = try? ContentReference(parsing: text)
+        }
+    }
 }

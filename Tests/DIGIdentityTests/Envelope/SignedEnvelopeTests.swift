@@ -75,4 +75,28 @@ struct SignedEnvelopeTests {
         #expect(throws: IdentityError(.invalidPublicKey, "")) { try SignedEnvelope(decoding: []) }
         #expect(throws: code) { try SignedEnvelope(decoding: [0xff]) }
     }
+
+    @Test("damaged envelopes and records never trap, and pass only if they say the same")
+    func damaged() throws {
+        var generator = SplitMix64(state: 8)
+        let record = try Self.record()
+        for _ in 0..<3000 {
+            let bytes = generator.mutated(Self.encoded)
+            do throws(IdentityError) { #expect(try PeerRecord(opening: SignedEnvelope(decoding: bytes)) == record) } catch {}
+        }
+        // Signed by its peer, so that the damage reaches the record's own decoder.
+        let pair = try KeyPair(protobufEncoded: PeerIDsVectors.ed25519PrivateKey)
+        let payload = try SignedEnvelope(decoding: Self.encoded).payload
+        for _ in 0..<1000 {
+            let envelope = try SignedEnvelope.seal(
+                domain: PeerRecord.domain, payloadType: PeerRecord.payloadType, payload: generator.mutated(payload), with: pair)
+            do throws(IdentityError) {
+                let opened = try PeerRecord(opening: envelope)
+                #expect(opened.peer == pair.peerID)
+                #expect(opened.addresses.count <= PeerRecord.maximumAddressCount)
+            } catch {
+                #expect([.invalidRecord, .signerMismatch].contains(error.code))
+            }
+        }
+    }
 }

@@ -122,4 +122,19 @@ struct PeerIDsVectorTests {
             #expect(!text.contains(list))
         }
     }
+
+    @Test("damaged keys, ids and signatures never trap; a key that is read has these bytes and no others", arguments: vectors)
+    func mutated(vector: Vector) throws {
+        var generator = SplitMix64(state: 9)
+        let key = try PublicKey(protobufEncoded: vector.publicKey)
+        for _ in 0..<200 {
+            let publicKey = generator.mutated(vector.publicKey)
+            do throws(IdentityError) { #expect(try PublicKey(protobufEncoded: publicKey).protobufEncoded == publicKey) } catch {}
+            do throws(IdentityError) { _ = try KeyPair(protobufEncoded: generator.mutated(vector.privateKey)) } catch {}
+            let text = String(decoding: generator.mutated(Array(vector.peerID.utf8)), as: UTF8.self)
+            do throws(IdentityError) { #expect(try PeerID(PeerID(text).description) == PeerID(text)) } catch {}
+            let signature = generator.mutated(vector.signature)
+            if signature != vector.signature { #expect(!key.isValidSignature(signature, for: Array("libp2p".utf8))) }
+        }
+    }
 }

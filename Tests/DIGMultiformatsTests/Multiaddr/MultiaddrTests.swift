@@ -191,4 +191,23 @@ struct MultiaddrTests {
         #expect(try JSONDecoder().decode([Multiaddr].self, from: data) == [address])
         #expect(throws: DecodingError.self) { try JSONDecoder().decode([Multiaddr].self, from: Data(#"["/ip4/x"]"#.utf8)) }
     }
+
+    @Test("damaged text and bytes never trap; what can be read is written back so that it means the same")
+    func damaged() throws {
+        var generator = SplitMix64(state: 4)
+        for vector in Self.vectors {
+            for _ in 0..<300 {
+                let text = String(decoding: generator.mutated(Array(vector.text.utf8)), as: UTF8.self)
+                do throws(MultiaddrError) {
+                    let address = try Multiaddr(text)
+                    #expect(try Multiaddr(address.description) == address)
+                    #expect(try Multiaddr(bytes: address.bytes) == address)
+                } catch {
+                    #expect(error.offset <= text.utf8.count)
+                }
+                let encoded = generator.mutated(bytes(vector.encoded))
+                do throws(MultiaddrError) { #expect(try Multiaddr(bytes: encoded).bytes == encoded) } catch {}
+            }
+        }
+    }
 }
