@@ -19,7 +19,7 @@ release: setup
 	$(SWIFT) build $(SWIFT_FLAGS) -c release --product dig-nat
 
 test: build
-	$(SWIFT) test $(SWIFT_FLAGS) --skip-build
+	@scripts/test
 
 demo: release
 	@scripts/demo

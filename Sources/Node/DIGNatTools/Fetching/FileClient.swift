@@ -219,10 +219,24 @@ public final class FileClient: Sendable {
         }
     }
 
+    /// How long the local network has for an answer once every peer of the link has failed: the budget of layer 0.
+    private static let localGrace: Duration = .seconds(5)
+
     private func firstHolder(
         _ holders: HolderRelay, search: HolderSearch, target: FetchTarget, options: FetchOptions
     ) async throws -> any Connection {
-        if let connection = await holders.first(within: options.searchTimeout) { return connection }
+        let hasLocalDiscovery = self.network.localDiscovery != nil
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = await holders.first(within: options.searchTimeout) }
+            group.addTask {
+                await search.linkIsExhausted()
+                // Ends early only when it is cancelled.
+                if hasLocalDiscovery { try? await Task.sleep(for: Self.localGrace) }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+        if let connection = holders.current { return connection }
         try Task.checkCancellation()
         let reasons = search.log
         guard !reasons.isEmpty else {

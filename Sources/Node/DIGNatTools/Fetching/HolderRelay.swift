@@ -22,8 +22,11 @@ final class HolderRelay: Sendable {
     /// The first connection that is here within `duration`.
     func first(within duration: Duration) async -> (any Connection)? {
         _ = await self.arrivals.stream.first(within: duration)
-        return self.state.withLock { $0.waiting.first }
+        return self.current
     }
+
+    /// The first connection of those that nobody took yet.
+    var current: (any Connection)? { self.state.withLock { $0.waiting.first } }
 
     /// Calls `forward` for all there are, and from now on for each.
     func forward(_ forward: @escaping @Sendable (any Connection) -> Void) {

@@ -28,7 +28,9 @@ final class HolderSearch: Sendable {
     private let question: @Sendable (any Connection) async throws -> Bool
     private let found: @Sendable (any Connection) async -> Void
     private let attempts = Mutex<[String: String]>([:])
-    private let openDials = Mutex(0)
+    /// Peers of the link not tried yet.
+    private let untriedCount: Mutex<Int>
+    private let exhaustion = AsyncStream.makeStream(of: Void.self)
 
     /// - Parameters:
     ///   - link: Addresses with peer ids, taken at their word.
@@ -42,7 +44,10 @@ final class HolderSearch: Sendable {
         self.link = link
         self.question = question
         self.found = found
-        self.openDials.withLock { $0 = link.isEmpty ? 0 : 1 }
+        // An address and a peer each count at most once.
+        var names = Set<String>()
+        for address in link { names.insert(address.peerID?.description ?? address.description) }
+        self.untriedCount = Mutex(names.count)
     }
 
     /// What has been tried so far, in no particular order.
@@ -50,26 +55,35 @@ final class HolderSearch: Sendable {
         self.attempts.withLock { $0.map { Attempt(peer: $0.key, outcome: $0.value) } }
     }
 
-    /// Every peer of the link has been tried at least once.
-    var linkIsExhausted: Bool { self.openDials.withLock { $0 } == 0 }
+    /// Returns when every peer of the link has been tried once; never if the link names none.
+    func linkIsExhausted() async {
+        for await _ in self.exhaustion.stream {}
+    }
+
+    private func tried() {
+        let left = self.untriedCount.withLock { count in
+            count -= 1
+            return count
+        }
+        if left == 0 { self.exhaustion.continuation.finish() }
+    }
 
     func run() async {
         await withDiscardingTaskGroup { group in
             var addresses: [PeerID: [Multiaddr]] = [:]
-            var withoutPeer: [Multiaddr] = []
+            var withoutPeer: Set<Multiaddr> = []
             for address in self.link {
-                if let peer = address.peerID { addresses[peer, default: []].append(address) } else { withoutPeer.append(address) }
+                if let peer = address.peerID { addresses[peer, default: []].append(address) } else { withoutPeer.insert(address) }
             }
-            self.openDials.withLock { $0 = addresses.count + withoutPeer.count }
             let known = Set(addresses.keys)
             for (peer, addresses) in addresses {
                 group.addTask {
-                    await self.keep("\(peer)", countsAsLinkDial: true) { try await self.network.connect(to: peer, addresses: addresses) }
+                    await self.keep("\(peer)", isOfLink: true) { try await self.network.connect(to: peer, addresses: addresses) }
                 }
             }
             for address in withoutPeer {
                 group.addTask {
-                    await self.keep("\(address)", countsAsLinkDial: true) { try await self.network.swarm.connect(to: address) }
+                    await self.keep("\(address)", isOfLink: true) { try await self.network.swarm.connect(to: address) }
                 }
             }
             guard let discovery = self.network.localDiscovery else { return }
@@ -77,7 +91,7 @@ final class HolderSearch: Sendable {
             for await peer in discovery.findPeers() {
                 guard seen.count < Self.maximumLocalPeerCount + known.count, !peer.addresses.isEmpty, seen.insert(peer.peer).inserted else { continue }
                 group.addTask {
-                    await self.keep("\(peer.peer)", countsAsLinkDial: false) {
+                    await self.keep("\(peer.peer)", isOfLink: false) {
                         let connection = try await self.network.connect(to: peer.peer, addresses: peer.addresses)
                         guard try await self.question(connection) else { throw NodeError(.notFound, "on the local network, does not have it") }
                         return connection
@@ -88,9 +102,9 @@ final class HolderSearch: Sendable {
     }
 
     /// Connects, reports, waits until the connection ends, and begins again.
-    private func keep(_ name: String, countsAsLinkDial: Bool, connect: @Sendable () async throws -> any Connection) async {
+    private func keep(_ name: String, isOfLink: Bool, connect: @Sendable () async throws -> any Connection) async {
         var failures = 0
-        var isFirst = countsAsLinkDial
+        var isFirst = isOfLink
         while !Task.isCancelled {
             do {
                 let connection = try await connect()
@@ -98,7 +112,7 @@ final class HolderSearch: Sendable {
                 self.note(name, "connected")
                 await self.found(connection)
                 if isFirst {
-                    self.openDials.withLock { $0 -= 1 }
+                    self.tried()
                     isFirst = false
                 }
                 failures = 0
@@ -109,7 +123,7 @@ final class HolderSearch: Sendable {
             } catch {
                 self.note(name, "\(error)")
                 if isFirst {
-                    self.openDials.withLock { $0 -= 1 }
+                    self.tried()
                     isFirst = false
                 }
                 // Whoever was asked and has it not is not asked again.
