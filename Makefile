@@ -5,7 +5,7 @@ SWIFT ?= swift
 SWIFT_FLAGS ?= --explicit-target-dependency-import-check error
 PREFIX ?= /usr/local
 
-.PHONY: all setup build release test demo install clean
+.PHONY: all setup build release test demo completions man install clean
 
 all: release
 
@@ -24,8 +24,24 @@ test: build
 demo: release
 	@scripts/demo
 
-install: release
+completions: release
+	@install -d .build/completions
+	.build/release/dig-nat --generate-completion-script bash > .build/completions/dig-nat
+	.build/release/dig-nat --generate-completion-script zsh > .build/completions/_dig-nat
+	.build/release/dig-nat --generate-completion-script fish > .build/completions/dig-nat.fish
+
+# The argument parser's plugin makes dig-nat.1, dig-nat.share.1, …
+man: setup
+	@install -d .build/man
+	$(SWIFT) package --allow-writing-to-directory .build/man generate-manual --output-directory .build/man --multi-page
+
+install: completions man
 	install -D -m 755 .build/release/dig-nat $(DESTDIR)$(PREFIX)/bin/dig-nat
+	install -D -m 644 .build/completions/dig-nat $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dig-nat
+	install -D -m 644 .build/completions/_dig-nat $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dig-nat
+	install -D -m 644 .build/completions/dig-nat.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dig-nat.fish
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 .build/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
 clean:
 	rm -rf .build
