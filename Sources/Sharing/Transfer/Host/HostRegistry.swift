@@ -16,6 +16,8 @@ final class HostRegistry: Sendable {
         var withdraw: (@Sendable (ContentHash, UnavailableReason) -> Void)?
         var close: (@Sendable () -> Void)?
         var uploads: [ContentHash: Upload] = [:]
+        /// When it began, or was sent chunks last.
+        var lastUse: NIODeadline
     }
 
     private struct State {
@@ -30,6 +32,7 @@ final class HostRegistry: Sendable {
 
     private let maximumSessionCount: Int
     private let maximumSessionsPerPeer: Int
+    private let unusedSessionGrace: TimeAmount
     private let sessionEnded: (@Sendable (PeerID, [ContentHash: UInt64]) -> Void)?
     private let state = Mutex(State())
     /// The number of sessions, to be read without the lock.
@@ -38,24 +41,41 @@ final class HostRegistry: Sendable {
     init(configuration: TransferHostConfiguration, sessionEnded: (@Sendable (PeerID, [ContentHash: UInt64]) -> Void)? = nil) {
         self.maximumSessionCount = configuration.maximumSessionCount
         self.maximumSessionsPerPeer = configuration.maximumSessionsPerPeer
+        self.unusedSessionGrace = configuration.unusedSessionGrace
         self.sessionEnded = sessionEnded
     }
 
     var sessionCount: Int { self.count.load(ordering: .relaxed) }
 
+    /// Adds a session. When there are too many in all, the one that was sent nothing for longest makes room, unless it is as new as
+    /// ``TransferHostConfiguration/unusedSessionGrace``: sessions cost a peer nothing, and a few with many names must not keep the others out.
+    ///
     /// - Returns: Nil at a limit.
-    func add(_ peer: PeerID) -> UInt64? {
-        self.state.withLock { state in
-            guard state.sessions.count < self.maximumSessionCount, state.sessionsOfPeer[peer, default: 0] < self.maximumSessionsPerPeer else {
+    func add(_ peer: PeerID, now: NIODeadline) -> UInt64? {
+        let (id, victim) = self.state.withLock { state -> (UInt64?, UInt64?) in
+            var victim: UInt64?
+            if state.sessions.count >= self.maximumSessionCount {
+                victim = state.sessions.min { ($0.value.lastUse, $0.key) < ($1.value.lastUse, $1.key) }
+                    .flatMap { now - $0.value.lastUse >= self.unusedSessionGrace ? $0.key : nil }
+            }
+            guard state.sessions.count < self.maximumSessionCount || victim != nil,
+                state.sessionsOfPeer[peer, default: 0] < self.maximumSessionsPerPeer
+            else {
                 state.refusedSessionCount += 1
-                return nil
+                return (nil, nil)
             }
             state.nextID += 1
-            state.sessions[state.nextID] = Session(peer: peer)
+            state.sessions[state.nextID] = Session(peer: peer, lastUse: now)
             state.sessionsOfPeer[peer, default: 0] += 1
             self.count.store(state.sessions.count, ordering: .relaxed)
-            return state.nextID
+            return (state.nextID, victim)
         }
+        if let victim {
+            let close = self.state.withLock { $0.sessions[victim]?.close }
+            self.remove(victim)
+            close?()
+        }
+        return id
     }
 
     func attach(
@@ -82,6 +102,7 @@ final class HostRegistry: Sendable {
         self.state.withLock { state in
             state.rate.record(byteCount, now: now)
             state.chunkCount &+= UInt64(chunkCount)
+            state.sessions[session]?.lastUse = now
             state.sessions[session]?.uploads[contentHash, default: Upload()].rate.record(byteCount, now: now)
             state.sessions[session]?.uploads[contentHash]?.chunkCount &+= UInt64(chunkCount)
         }

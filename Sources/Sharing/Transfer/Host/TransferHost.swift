@@ -74,7 +74,7 @@ public final class TransferHost: Sendable {
 
     /// Starts a session on a stream; it is refused at a limit on sessions. On the stream's event loop.
     package func serve(_ stream: any Channel, peer: PeerID) -> EventLoopFuture<Void> {
-        guard let id = self.registry.add(peer) else {
+        guard let id = self.registry.add(peer, now: stream.eventLoop.now) else {
             return stream.eventLoop.makeFailedFuture(ConnectionError(.limitExceeded, "\(peer) has too many sessions open, or all peers together"))
         }
         let handler = HostSessionHandler(

@@ -6,10 +6,12 @@ public struct TransferHostConfiguration: Hashable, Sendable {
     public var uploadBytesPerSecond: Int?
     /// Bytes per second for each session. Nil: no limit.
     public var sessionBytesPerSecond: Int?
-    /// Sessions at once. More are reset.
+    /// Sessions at once. One more resets the one that was sent nothing for longest, see ``unusedSessionGrace``, or is reset itself.
     public var maximumSessionCount = 256
     /// Sessions at once with one peer. One for each connection is what a client needs.
     public var maximumSessionsPerPeer = 4
+    /// How long a session may be without a chunk sent before it makes room for another.
+    public var unusedSessionGrace: TimeAmount = .seconds(10)
     /// Read from disk for one session and not yet handed to its stream. Less makes a slow disk felt, more costs memory.
     public var readAheadByteCount = 2 * 1024 * 1024
     /// The same for all sessions together: with many sessions each gets its share, but always one piece.
