@@ -106,6 +106,16 @@ struct VerifiedBytesTests {
         #expect(directory.bytes("copy") == file.bytes)
     }
 
+    @Test("a range at the end of all numbers is empty")
+    func farRange() async throws {
+        let file = try SharedFile(byteCount: 700_000)
+        let directory = try ScratchDirectory()
+        let download = try await self.download(file, in: directory)
+        async let running = download.run()
+        #expect(try await self.collect(download.bytes(in: .max - 1 ..< .max)) == [])
+        _ = try await running
+    }
+
     @Test("for output only: nothing is left on disk")
     func temporary() async throws {
         let file = try SharedFile(byteCount: 700_000)

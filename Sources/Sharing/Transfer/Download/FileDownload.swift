@@ -697,7 +697,9 @@ public final class FileDownload: @unchecked Sendable {
     func addReader(_ range: Range<UInt64>?) -> EventLoopFuture<UInt64> {
         self.eventLoop.submit {
             self.nextReader += 1
-            self.readers[self.nextReader] = ReaderState(position: range?.lowerBound ?? 0, end: range?.upperBound)
+            // Behind the largest file is as good as anywhere, and leaves room to reckon.
+            let position = min(range?.lowerBound ?? 0, DIGContent.FileDescriptor.maximumSize)
+            self.readers[self.nextReader] = ReaderState(position: position, end: range?.upperBound)
             self.prioritiesChanged()
             return self.nextReader
         }
