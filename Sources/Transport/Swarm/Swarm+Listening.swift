@@ -79,6 +79,10 @@ extension Swarm {
         let upgrade = ConnectionUpgrade(role: .listener, expecting: nil, remoteAddress: remote, on: channel.eventLoop, swarm: self)
         let isAdmitted = self.state.withLock { state in
             guard !state.isClosed, state.inboundUpgrades.count < self.configuration.maximumInboundHandshakes else { return false }
+            if let origin = Origin(remote) {
+                let count = state.inboundUpgrades.values.count { Origin($0.remoteAddress) == origin }
+                guard count < self.configuration.maximumInboundHandshakesPerAddress else { return false }
+            }
             state.inboundUpgrades[ObjectIdentifier(upgrade)] = upgrade
             return true
         }

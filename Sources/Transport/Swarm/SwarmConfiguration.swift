@@ -10,6 +10,9 @@ public struct SwarmConfiguration: Sendable {
     public var maximumConnectionsPerPeer = 8
     /// Accepted channels that are still shaking hands. More are closed at once.
     public var maximumInboundHandshakes = 128
+    /// The same from one address, or one IPv6 network of 64 bits, so that one machine that stays silent does not keep all others out.
+    /// This machine's own addresses are exempt.
+    public var maximumInboundHandshakesPerAddress = 32
     /// From a connected channel to a multiplexed connection, all steps together. Slow links need a few round trips.
     public var handshakeTimeout: Duration = .seconds(10)
     /// From opening a stream to its protocol being agreed.

@@ -23,7 +23,7 @@ final class ConnectionUpgrade: Sendable {
 
     private let role: ConnectionRole
     private let expectedPeer: PeerID?
-    private let remoteAddress: Multiaddr
+    let remoteAddress: Multiaddr
     private let swarm: Swarm
     private let state = Mutex(State())
     private let promise: EventLoopPromise<SwarmConnection>
