@@ -36,6 +36,13 @@ struct KeyFileTests {
         #expect(try folder.names == ["identity.key"])
     }
 
+    @Test("a pipe in its place is refused at once", .timeLimit(.minutes(1)))
+    func pipe() throws {
+        let folder = try TemporaryFolder()
+        #expect(mkfifo(folder.keyFile.path, 0o600) == 0)
+        #expect(throws: KeyFileError(.invalidContent, "")) { try folder.keyFile.load() }
+    }
+
     @Test("holds libp2p's form of the key")
     func content() throws {
         let folder = try TemporaryFolder()

@@ -22,7 +22,8 @@ public struct KeyFile: Sendable {
     ///
     /// - Throws: ``KeyFileError`` with `.notFound`, `.tooPermissive`, `.invalidContent` or `.system`.
     public func load() throws(KeyFileError) -> KeyPair {
-        let descriptor = open(self.path, O_RDONLY | O_CLOEXEC)
+        // Without waiting: a pipe in its place is refused below.
+        let descriptor = open(self.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let code = errno
             if code == ENOENT { throw KeyFileError(.notFound, "there is no key file \(self.path)") }
