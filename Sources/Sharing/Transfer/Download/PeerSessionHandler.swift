@@ -40,6 +40,8 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         /// Chunks asked for that have not begun to come.
         var outstandingCount = 0
         var isDescribed = false
+        /// The bitfield was asked for; its first part has not come.
+        var isBitfieldDue: Bool
         /// Answers that were asked for and have not come.
         var dueHashCount = 0
         var dueListingCount = 0
@@ -93,7 +95,7 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         let handle = self.nextHandle
         self.nextHandle = handle == .max ? 1 : handle + 1
         guard self.contents[handle] == nil else { return nil }
-        self.contents[handle] = Content(observer: observer)
+        self.contents[handle] = Content(observer: observer, isBitfieldDue: subscribes)
         var buffer = context.channel.allocator.buffer(capacity: 128)
         buffer.writeTransferRequest(.describe(contentHash, chunkLayer: chunkLayer), handle: handle)
         if subscribes { buffer.writeTransferRequest(.subscribe, handle: handle) }
@@ -401,6 +403,9 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         case .listingPart:
             self.contents[handle]?.dueListingCount -= 1
             return content.dueListingCount > 0
+        case .bitfield where content.isBitfieldDue:
+            self.contents[handle]?.isBitfieldDue = false
+            return true
         case .bitfield(.part(_, let bits)): return self.news.spend(1 + bits.count / 256, now: now)
         case .have(let ranges): return self.news.spend(1 + ranges.count / 16, now: now)
         case .bitfield(.complete), .chunksUnavailable: return self.news.spend(1, now: now)
