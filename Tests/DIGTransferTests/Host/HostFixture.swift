@@ -55,6 +55,8 @@ final class TestProvider: ContentProvider {
     struct Failure: Error {}
     struct State {
         var contents: [ContentHash: HostedContent] = [:]
+        /// Asked anew each time, as a node does.
+        var downloads: [ContentHash: FileDownload] = [:]
         var bindings: [BindingKey: [SignedEnvelope]] = [:]
         var changed: [ContentHash] = []
         var failing: Set<ContentHash> = []
@@ -67,10 +69,12 @@ final class TestProvider: ContentProvider {
     init() { (self.changes, self.changed) = AsyncStream.makeStream() }
 
     func content(for hash: ContentHash) async throws -> HostedContent? {
-        try self.state.withLock { state in
+        let (content, download) = try self.state.withLock { state in
             if state.failing.contains(hash) { throw Failure() }
-            return state.contents[hash]
+            return (state.contents[hash], state.downloads[hash])
         }
+        if let content { return content }
+        return await download?.hostedContent()
     }
 
     func bindings(for key: BindingKey) async -> [SignedEnvelope] { self.state.withLock { $0.bindings[key] ?? [] } }
