@@ -42,8 +42,8 @@ struct GetCommand: DigNatCommand {
     @Option(help: ArgumentHelp("The plain SHA-256 that the file must have, beside everything else.", valueName: "hex"))
     var sha256: String?
 
-    @Option(help: ArgumentHelp("Seconds to look for a first holder.", valueName: "seconds"))
-    var timeout: Int = 15
+    @Option(help: ArgumentHelp("Seconds to wait for a holder. (default: 15 for the first, 30 for another when none is left)", valueName: "seconds"))
+    var timeout: Int?
 
     @Option(help: ArgumentHelp("Setting: \(Setting.downloadDirectory.explanation).", valueName: "path"), completion: .directory)
     var downloadDir: String?
@@ -68,14 +68,17 @@ struct GetCommand: DigNatCommand {
 
     func validate() throws {
         if let sha256 = self.sha256, SHA256Digest(hex: sha256) == nil { throw ValidationError("--sha256 takes 64 hexadecimal digits.") }
-        if !(1...86_400).contains(self.timeout) { throw ValidationError("--timeout takes 1 to 86400 seconds.") }
+        if let timeout = self.timeout, !(1...86_400).contains(timeout) { throw ValidationError("--timeout takes 1 to 86400 seconds.") }
         if self.output == "" { throw ValidationError("--output takes a path.") }
     }
 
     func execute(_ context: CommandContext) async throws {
         let reference = try ContentReference(parsing: self.reference)
         var options = FetchOptions()
-        options.searchTimeout = .seconds(self.timeout)
+        if let timeout = self.timeout {
+            options.searchTimeout = .seconds(timeout)
+            options.scheduling.holderTimeout = .seconds(timeout)
+        }
         options.verificationHash = self.sha256.flatMap { SHA256Digest(hex: $0) }
         let destination = try self.destination(context)
 

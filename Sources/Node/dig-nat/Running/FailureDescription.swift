@@ -47,6 +47,8 @@ enum FailureDescription {
     private static func failure(_ error: TransferError) -> CommandFailure {
         let (status, advice): (CommandStatus, String?) =
             switch error.code {
+            // Nobody is left, and all for the same reason: that is the reason.
+            case .noHolders where !error.peers.isEmpty: (self.status(of: error.peers) ?? .notFound, "try again when somebody else shares it; what was verified is kept")
             case .contentMismatch, .corruptChunk, .corruptHashes, .bindingMismatch, .malformedListing:
                 (.verificationFailed, "get it from somebody else; what was verified is kept")
             case .noHolders, .notFound: (.notFound, "check that it is still being shared; what was verified is kept")
@@ -59,7 +61,8 @@ enum FailureDescription {
             case .inUse: (.disk, "wait for the other command, or choose another name with -o")
             case .diskFailure, .storeFailure: (.disk, "check the disk and run the same command again")
             case .isFolder: (.usage, "get it into a directory with -o DIRECTORY")
-            case .tooLarge: (.refused, nil)
+            // With a cause: larger than the file system or the process's limit allows.
+            case .tooLarge: (error.cause == nil ? .refused : .disk, nil)
             case .protocolViolation, .unsupportedLayer: (.failure, "get it from somebody else, or bring both sides to the same version")
             default: (.failure, nil)
             }
@@ -69,6 +72,12 @@ enum FailureDescription {
             error.message = self.withoutAdvice(error.message)
         }
         return CommandFailure(status, message: error.description, advice: advice)
+    }
+
+    /// What the failures of all peers come to; nil if they differ.
+    private static func status(of failures: [PeerFailure]) -> CommandStatus? {
+        let statuses = Set(failures.map { self.failure($0.error).status })
+        return statuses.count == 1 ? statuses.first : nil
     }
 
     /// The message up to its last colon, unless that is part of a path.
