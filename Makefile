@@ -1,6 +1,7 @@
 # make test   everything that runs on one machine: unit, simulation, end to end, other implementations
 # make demo   shares 256 MiB, interrupts it, resumes it, loses a holder, and compares the result
-# Both do all their own set-up on a machine that has Swift.
+# make large-file   10 GiB from one process to another, with the memory that each needed
+# They do all their own set-up on a machine that has Swift.
 SWIFT ?= swift
 SWIFT_FLAGS ?= --explicit-target-dependency-import-check error
 PREFIX ?= /usr/local
@@ -23,6 +24,9 @@ test: build
 
 demo: release
 	@scripts/demo
+
+large-file: release
+	@scripts/large-file
 
 completions: release
 	@install -d .build/completions

@@ -1,7 +1,16 @@
 import DIGContent
 import DIGMultiformats
 import Foundation
+import Synchronization
 import Testing
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
 
 /// A directory with everything that one test's processes see: homes, data, what is shared, where it goes.
 ///
@@ -15,6 +24,9 @@ final class Workspace: Sendable {
 
     static let sentinel = "not to be touched"
 
+    /// Holders, which run until the test is over.
+    private let holders = Mutex<[DigNatProcess]>([])
+
     init() throws {
         self.base = FileManager.default.temporaryDirectory.resolvingSymlinksInPath().appendingPathComponent("dig-e2e-\(UUID().uuidString.prefix(8))").path
         for name in ["home", "nodes", "source", "downloads", "outside"] {
@@ -23,7 +35,10 @@ final class Workspace: Sendable {
         try Data(Self.sentinel.utf8).write(to: URL(fileURLWithPath: self.outside + "/sentinel"))
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: self.base) }
+    deinit {
+        self.holders.withLock { $0 }.forEach { $0.signal(SIGKILL) }
+        try? FileManager.default.removeItem(atPath: self.base)
+    }
 
     // MARK: Files
 
@@ -37,6 +52,21 @@ final class Workspace: Sendable {
     }
 
     static func read(_ path: String) -> [UInt8]? { FileManager.default.contents(atPath: path).map { [UInt8]($0) } }
+
+    /// As `#expect(read(path) == bytes)`, which would print both and look for the differences.
+    static func expect(_ path: String, holds bytes: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {
+        guard let actual = self.read(path) else {
+            Issue.record("there is no file \(path)", sourceLocation: sourceLocation)
+            return
+        }
+        self.expect(actual, is: bytes, path, sourceLocation: sourceLocation)
+    }
+
+    static func expect(_ actual: [UInt8], is bytes: [UInt8], _ name: String = "the output", sourceLocation: SourceLocation = #_sourceLocation) {
+        guard actual != bytes else { return }
+        let difference = zip(actual, bytes).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(actual.count, bytes.count)
+        Issue.record("\(name) has \(actual.count) bytes and should have \(bytes.count); they differ from \(difference) on", sourceLocation: sourceLocation)
+    }
 
     static func names(in directory: String) -> [String] {
         ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
@@ -109,6 +139,7 @@ final class Workspace: Sendable {
     /// Shares until the process ends.
     func share(_ node: String, _ arguments: [String], environment: [String: String] = [:], launcher: [String] = []) async throws -> Holder {
         let process = try self.start(node, ["share"] + arguments, environment: environment, launcher: launcher)
+        self.holders.withLock { $0.append(process) }
         let shared = try await process.event("shared")
         return Holder(process: process, link: try ShareLink(parsing: try #require(shared["link"].string)))
     }
