@@ -6,9 +6,9 @@ public import DIGTransfer
 public struct FetchOptions: Sendable {
     /// Peers to ask beside those of the link and of the local network, each address with its peer id.
     public var peers: [Multiaddr] = []
-    /// Windows, timeouts, and the seeds' `concurrency` and `peerConcurrency`.
+    /// Windows, timeouts, and the whitepaper's `concurrency` and `peerConcurrency`.
     public var scheduling = DownloadConfiguration()
-    /// The plain SHA-256 that the whole file must have, the seeds' `verificationHash`. Costs one more pass over the file; the content hash
+    /// The plain SHA-256 that the whole file must have, the whitepaper's `verificationHash`. Costs one more pass over the file; the content hash
     /// proves every block already.
     public var verificationHash: SHA256Digest?
     /// How long to look for the first holder.

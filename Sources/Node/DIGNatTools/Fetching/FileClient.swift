@@ -41,7 +41,7 @@ public final class FileClient: Sendable {
     /// A client with a network of its own.
     ///
     /// - Throws: As ``NetworkManager/init(configuration:transports:group:logger:)``.
-    public convenience init(configuration: FileClientConfiguration, logger: Logger) throws {
+    public convenience init(configuration: FileClientConfiguration, logger: Logger = .silent) throws {
         self.init(network: try NetworkManager(configuration: configuration.node, logger: logger), configuration: configuration)
     }
 
@@ -215,7 +215,7 @@ public final class FileClient: Sendable {
         let search = self.search(for: target.contentHash, link: target.peers + options.peers) { holders.add($0) }
         return try await self.whileRunning(search) { [target] in
             let first = try await self.firstHolder(holders, search: search, target: target, options: options)
-            return try await self.transfer(target, from: holders, first: first, to: destination, options: options, reporter: reporter)
+            return try await self.transfer(target, from: holders, first: first, search: search, to: destination, options: options, reporter: reporter)
         }
     }
 
@@ -247,25 +247,63 @@ public final class FileClient: Sendable {
         throw NodeError(.unreachable, "no holder of \(target.contentHash) could be reached; is it still being shared?\(Self.list(reasons))")
     }
 
-    private func transfer(
-        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, to destination: FetchDestination, options: FetchOptions,
-        reporter: FetchReporter
-    ) async throws -> FetchResult {
-        var target = target
-        if target.kind == nil || (target.name == nil && destination.needsName) {
-            switch try await TransferQuery(to: first).description(of: target.contentHash) {
-            case .file(let descriptor, let name):
-                target.kind = .file
-                target.descriptor = descriptor
-                target.name = target.name ?? name.map { FileNameSanitizer.sanitized($0) }
-            case .folder(let name):
-                target.kind = .folder
-                target.name = target.name ?? name.map { FileNameSanitizer.sanitized($0) }
-            case .notHeld:
-                throw TransferError(.notFound, "\(first.remotePeer) does not have \(target.contentHash) any more; ask whoever shared it for a new link")
-            case .refused(let reason):
-                throw TransferError(.refused, "\(first.remotePeer) does not deliver \(target.contentHash): \(reason)")
+    /// What the content is, in the words of the first holder that tells the truth, and that holder.
+    private func described(
+        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, search: HolderSearch, timeout: Duration
+    ) async throws -> (FetchTarget, any Connection) {
+        let deadline = ContinuousClock.now + timeout
+        var holder = first
+        var failures: [PeerFailure] = []
+        while true {
+            do {
+                return (try await self.described(target, by: holder), holder)
+            } catch {
+                try Task.checkCancellation()
+                failures.append(PeerFailure(peer: holder.remotePeer, error: error))
             }
+            // One that lies, or has nothing to say, must not keep us from the others.
+            let isLast = search.isLinkExhausted && self.network.localDiscovery == nil
+            guard let next = await holders.connection(at: failures.count, until: isLast ? .now : deadline) else { break }
+            holder = next
+        }
+        guard failures.count == 1 else { throw TransferError(.noHolders, "nobody who was asked can say what \(target.contentHash) is", peers: failures) }
+        var error = failures[0].error
+        let peer = "\(failures[0].peer)"
+        if !error.message.contains(peer) { error.message = "\(peer): \(error.message)" }
+        throw error
+    }
+
+    private func described(_ target: FetchTarget, by holder: any Connection) async throws(TransferError) -> FetchTarget {
+        let description: PeerDescription
+        do {
+            description = try await TransferQuery(to: holder).description(of: target.contentHash)
+        } catch {
+            throw error as? TransferError ?? TransferError(.disconnected, "no transfer stream to \(holder.remotePeer)", cause: error)
+        }
+        var target = target
+        switch description {
+        case .file(let descriptor, let name):
+            target.kind = .file
+            target.descriptor = descriptor
+            target.name = target.name ?? name.map { FileNameSanitizer.sanitized($0) }
+        case .folder(let name):
+            target.kind = .folder
+            target.name = target.name ?? name.map { FileNameSanitizer.sanitized($0) }
+        case .notHeld:
+            throw TransferError(.notFound, "\(holder.remotePeer) does not have \(target.contentHash) any more; ask whoever shared it for a new link")
+        case .refused(let reason):
+            throw TransferError(.refused, "\(holder.remotePeer) does not deliver \(target.contentHash): \(reason)")
+        }
+        return target
+    }
+
+    private func transfer(
+        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, search: HolderSearch, to destination: FetchDestination,
+        options: FetchOptions, reporter: FetchReporter
+    ) async throws -> FetchResult {
+        var (target, first) = (target, first)
+        if target.kind == nil || (target.name == nil && destination.needsName) {
+            (target, first) = try await self.described(target, from: holders, first: first, search: search, timeout: options.searchTimeout)
         }
         let name = target.name ?? target.contentHash.description
         reporter.enter(.transferring(target.contentHash, name: name))

@@ -28,6 +28,15 @@ final class HolderRelay: Sendable {
     /// The first connection of those that nobody took yet.
     var current: (any Connection)? { self.state.withLock { $0.waiting.first } }
 
+    /// The connection that came after `index` others, now or before `deadline`. For one caller at a time, before ``forward(_:)``.
+    func connection(at index: Int, until deadline: ContinuousClock.Instant) async -> (any Connection)? {
+        while true {
+            let found = self.state.withLock { index < $0.waiting.count ? $0.waiting[index] : nil }
+            let left = deadline - .now
+            guard found == nil, left > .zero, await self.arrivals.stream.first(within: left) != nil else { return found }
+        }
+    }
+
     /// Calls `forward` for all there are, and from now on for each.
     func forward(_ forward: @escaping @Sendable (any Connection) -> Void) {
         let waiting = self.state.withLock { state in

@@ -60,6 +60,9 @@ final class HolderSearch: Sendable {
         for await _ in self.exhaustion.stream {}
     }
 
+    /// Whether every peer of the link has been tried once.
+    var isLinkExhausted: Bool { self.untriedCount.withLock { $0 <= 0 } }
+
     private func tried() {
         let left = self.untriedCount.withLock { count in
             count -= 1

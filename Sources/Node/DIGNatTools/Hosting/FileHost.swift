@@ -43,7 +43,7 @@ public final class FileHost: Sendable {
     /// A host with a network of its own.
     ///
     /// - Throws: As ``NetworkManager/init(configuration:transports:group:logger:)``.
-    public convenience init(configuration: FileHostConfiguration, logger: Logger) throws {
+    public convenience init(configuration: FileHostConfiguration, logger: Logger = .silent) throws {
         self.init(network: try NetworkManager(configuration: configuration.node, logger: logger), configuration: configuration)
     }
 
@@ -63,8 +63,13 @@ public final class FileHost: Sendable {
         guard let configuration = self.configuration else { return }
         try await self.network.start()
         guard FileManager.default.fileExists(atPath: configuration.directory) else { return }
-        for name in try FileManager.default.contentsOfDirectory(atPath: configuration.directory).sorted() where !name.hasPrefix(".") {
-            try await self.addFile(configuration.directory + "/" + name)
+        do {
+            for name in try FileManager.default.contentsOfDirectory(atPath: configuration.directory).sorted() where !name.hasPrefix(".") {
+                try await self.addFile(configuration.directory + "/" + name)
+            }
+        } catch {
+            await self.stop()
+            throw error
         }
     }
 
@@ -108,6 +113,7 @@ public final class FileHost: Sendable {
     private func addSingleFile(
         _ path: String, contentID: String?, progress: (@Sendable (HashProgress) -> Void)?
     ) async throws -> SharedContent {
+        try FolderWalk.checkIsNotPrivate(path)
         let (file, sha256) = try await self.hashed(path, progress: progress)
         let name = Self.name(of: path)
         let hash = file.descriptor.contentHash

@@ -1,4 +1,5 @@
 package import DIGContent
+import DIGStorage
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -7,6 +8,8 @@ import Foundation
 #endif
 
 /// The regular files below a folder, in the order of their paths. Symbolic links are not followed: they could lead anywhere.
+///
+/// The data directory of a node is left out, wherever it is: it holds the private key.
 package enum FolderWalk {
     package struct File {
         package let path: SafePath
@@ -26,6 +29,10 @@ package enum FolderWalk {
             } catch {
                 throw ContentError(.fileUnreadable, "the folder \(DisplayText.escaped(directory)) cannot be read", cause: error)
             }
+            if names.contains(NodeDatabase.fileName) {
+                if relative.isEmpty { throw Self.privateData(folder) }
+                continue
+            }
             for name in names {
                 let path = relative.isEmpty ? name : relative + "/" + name
                 let absolutePath = folder + "/" + path
@@ -40,5 +47,16 @@ package enum FolderWalk {
             }
         }
         return files.sorted { $0.path < $1.path }
+    }
+
+    /// Refuses a file in the data directory of a node.
+    static func checkIsNotPrivate(_ path: String) throws(ContentError) {
+        let directory = URL(fileURLWithPath: path).resolvingSymlinksInPath().deletingLastPathComponent()
+        guard !FileManager.default.fileExists(atPath: directory.appendingPathComponent(NodeDatabase.fileName).path) else { throw self.privateData(path) }
+    }
+
+    private static func privateData(_ path: String) -> ContentError {
+        ContentError(
+            .unsafePath, "\(DisplayText.escaped(path)) belongs to the data of a node, with its private key, and is never shared; move what you want to share elsewhere")
     }
 }

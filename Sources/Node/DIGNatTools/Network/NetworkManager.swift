@@ -50,7 +50,8 @@ public final class NetworkManager: Service, Sendable {
     ///   - group: The event loops for all connections. Nil: the process-wide ones.
     /// - Throws: ``NodeError`` with `.directoryUnusable`, `IdentityError` about the key file, or `StorageError` about the database.
     public init(
-        configuration: NodeConfiguration, transports: [any Transport]? = nil, group: (any EventLoopGroup)? = nil, logger: Logger
+        configuration: NodeConfiguration, transports: [any Transport]? = nil, group: (any EventLoopGroup)? = nil,
+        logger: Logger = .silent
     ) throws {
         let group = group ?? MultiThreadedEventLoopGroup.singleton
         self.configuration = configuration

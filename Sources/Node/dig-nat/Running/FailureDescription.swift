@@ -57,6 +57,7 @@ enum FailureDescription {
             case .diskFull: (.disk, "free some space and run the same command again: it goes on where it was")
             case .notWritable: (.disk, "choose another place with -o, or change its permissions")
             case .alreadyExists: (.disk, "choose another name with -o, or say --existing keep-both or --existing replace")
+            case .unsafePath where error.cause is ContentError: (.verificationFailed, "whoever made the folder is to blame: get another")
             case .unsafePath: (.disk, "choose another place with -o")
             case .inUse: (.disk, "wait for the other command, or choose another name with -o")
             case .diskFailure, .storeFailure: (.disk, "check the disk and run the same command again")
