@@ -73,7 +73,7 @@ struct DiskTests {
     func dataDirectory() async throws {
         try self.workspace.write([], to: self.workspace.data(of: "receiver"))
         let result = try await self.workspace.run("receiver", ["id"])
-        result.expectFailure(5, self.workspace.data(of: "receiver"), "--data-dir")
+        result.expectFailure(5, self.workspace.data(of: "receiver"), "choose another data directory")
     }
 
     @Test("a file that cannot be shared has its own error")

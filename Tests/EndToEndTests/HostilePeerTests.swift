@@ -44,13 +44,13 @@ struct HostilePeerTests {
             flip("the last byte of a chunk", chunk: 7, byte: -1),
             flip("the first byte of the last chunk", chunk: 15, byte: 0),
             flip("the last byte of the last chunk", chunk: 15, byte: -1),
-            Lie("a descriptor with another size", exitCode: 4, "what the peer describes is not") {
+            Lie("a descriptor with another size", exitCode: 4, "describes") {
                 $0.describe = { description in
                     guard case .file(let size, let root, let layer) = description.content else { return nil }
                     return ContentDescription(.file(size: size + 1, root: root, chunkLayer: layer))
                 }
             },
-            Lie("a descriptor with another root", exitCode: 4, "what the peer describes is not") {
+            Lie("a descriptor with another root", exitCode: 4, "describes") {
                 $0.describe = { description in
                     guard case .file(let size, _, let layer) = description.content else { return nil }
                     return ContentDescription(.file(size: size, root: SHA256Digest(hashing: [1]), chunkLayer: layer))
@@ -66,11 +66,11 @@ struct HostilePeerTests {
             Lie("another tree segment than was asked for", exitCode: 1, "hashes that were not asked for") {
                 $0.hashes = { HashSegment(layer: $0.layer, index: $0.index + 1024, count: $0.count, hashes: $0.hashes, uncles: $0.uncles) }
             },
-            Lie("a stream that ends in the middle of a chunk", exitCode: 7, "ended", keepsSomething: true) { $0.chunkCountBeforeEnd = 5 },
+            Lie("a stream that ends in the middle of a chunk", exitCode: 7, "the peer reset the stream", keepsSomething: true) { $0.chunkCountBeforeEnd = 5 },
             Lie("every chunk twice", exitCode: 1, "not asked for", keepsSomething: true) { $0.chunk = { [(UInt32($0), $1), (UInt32($0), $1)] } },
             Lie("a chunk that the file does not have", exitCode: 1, "not asked for") { $0.chunk = { [(1_000_000 + UInt32($0), $1)] } },
-            Lie("a chunk that is too long", exitCode: 1, "long") { $0.chunk = { [(UInt32($0), $1 + [0])] } },
-            Lie("a chunk that is too short", exitCode: 1, "long") { $0.chunk = { [(UInt32($0), Array($1.dropLast()))] } },
+            Lie("a chunk that is too long", exitCode: 1, "bytes, not 65536") { $0.chunk = { [(UInt32($0), $1 + [0])] } },
+            Lie("a chunk that is too short", exitCode: 1, "bytes, not 65536") { $0.chunk = { [(UInt32($0), Array($1.dropLast()))] } },
             Lie("bytes that are no frame", exitCode: 1, "frame") { $0.noise = [UInt8](repeating: 0xff, count: 64) },
         ]
     }

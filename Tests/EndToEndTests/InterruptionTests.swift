@@ -13,8 +13,8 @@ struct InterruptionTests {
         self.workspace = try Workspace()
     }
 
-    private func holder(_ node: String = "holder", _ arguments: String...) async throws -> Workspace.Holder {
-        try await self.workspace.share(node, [try self.workspace.write(self.bytes, to: "film.bin"), "--rate", Self.rate] + arguments)
+    private func holder(_ node: String = "holder", rate: String = Self.rate, _ arguments: String...) async throws -> Workspace.Holder {
+        try await self.workspace.share(node, [try self.workspace.path(of: self.bytes, "film.bin"), "--rate", rate] + arguments)
     }
 
     /// A transfer that is under way and not nearly done.
@@ -48,8 +48,6 @@ struct InterruptionTests {
         let process = try await self.begun(holder.link)
         try await process.killed()
         #expect(process.state.value.exitCode == -9)
-        let list = try await self.workspace.run("receiver", ["ls"])
-        #expect(list.first("unfinished")?["contentHash"].string == "\(holder.link.contentHash)")
         try await self.expectResumes(holder.link)
     }
 
@@ -68,14 +66,14 @@ struct InterruptionTests {
     @Test("one of three holders is killed, and the others deliver the rest")
     func oneOfThree() async throws {
         var holders: [Workspace.Holder] = []
-        for index in 1...3 { holders.append(try await self.holder("holder-\(index)", "--upload-rate", "512KiB")) }
+        for index in 1...3 { holders.append(try await self.holder("holder-\(index)", rate: "512KiB")) }
         let link = try holders[0].link.with(peers: try holders.map { try $0.address })
         let process = try await self.begun(link)
         try await holders[1].process.killed()
         let result = try await process.end()
         result.expectSuccess()
         #expect(result.finished["peers"].array.count == 3)
-        #expect(result.finished["peers"].array.allSatisfy { ($0["bytes"].number ?? 0) > 0 })
+        #expect(result.finished["peers"].array.filter { ($0["bytes"].number ?? 0) > 0 }.count >= 2)
         self.expectWhole()
     }
 
@@ -106,7 +104,7 @@ struct InterruptionTests {
         _ = try await holder.process.event("changed")
         process.signal(SIGTERM)
         try await process.end()
-        try await self.workspace.run("receiver", ["get", "\(holder.link)", "--timeout", "1"]).expectFailure(6, "changed")
+        try await self.workspace.run("receiver", ["get", "\(holder.link)", "--timeout", "1"]).expectFailure(3, "does not hold it")
         #expect(self.workspace.partial.count == 1, "what was verified is kept")
         self.workspace.expectNothingElseTouched()
     }

@@ -51,6 +51,12 @@ final class Workspace: Sendable {
         return url.path
     }
 
+    /// As ``write(_:to:)``, unless it is there: what is shared must not change.
+    func path(of bytes: [UInt8], _ name: String) throws -> String {
+        let path = self.source + "/" + name
+        return Self.read(path) == bytes ? path : try self.write(bytes, to: name)
+    }
+
     static func read(_ path: String) -> [UInt8]? { FileManager.default.contents(atPath: path).map { [UInt8]($0) } }
 
     /// As `#expect(read(path) == bytes)`, which would print both and look for the differences.
