@@ -80,6 +80,19 @@ struct WhitepaperExampleTests {
         await receiver.network.stop()
     }
 
+    @Test("the private key never leaves: a node's data directory is left out of folders and refused by itself")
+    func privateData() async throws {
+        let holder = try await TestNode.started()
+        try holder.directory.write("film.bin", byteCount: 10)
+        let host = FileHost(network: holder.network)
+        let folder = try await host.addFile(holder.directory.path)
+        #expect(folder.fileCount == 1)
+        for path in [holder.directory.file("node"), holder.directory.file("node/identity.key")] {
+            await #expect(throws: ContentError(.unsafePath, "")) { try await host.addFile(path) }
+        }
+        await holder.network.stop()
+    }
+
     @Test("a second fetch from the same peer opens no second connection")
     func pooling() async throws {
         let holder = try await TestNode.started()

@@ -79,7 +79,7 @@ struct DownloadStateMachineTests {
         #expect(swarm.maximumOutstanding.values.max() ?? 0 <= perPeer ?? concurrency)
     }
 
-    @Test("the seeds' defaults are 5, and 10 with 3 for each peer")
+    @Test("the whitepaper's defaults are 5, and 10 with 3 for each peer")
     func presets() {
         #expect(DownloadConfiguration.singleSource.concurrency == 5)
         #expect(DownloadConfiguration.multiSource.concurrency == 10)

@@ -27,14 +27,14 @@ public struct DownloadConfiguration: Sendable {
 
     public init() {}
 
-    /// The seeds' single-source default: five chunks at once.
+    /// The whitepaper's single-source default: five chunks at once.
     public static var singleSource: Self {
         var configuration = Self()
         configuration.concurrency = 5
         return configuration
     }
 
-    /// The seeds' multi-source default: ten chunks at once, three from each peer.
+    /// The whitepaper's multi-source default: ten chunks at once, three from each peer.
     public static var multiSource: Self {
         var configuration = Self()
         configuration.concurrency = 10

@@ -3,7 +3,7 @@ public import DIGContent
 /// What is wanted of a download beyond its content.
 public struct DownloadOptions: Sendable {
     public var scheduling = DownloadConfiguration()
-    /// The plain SHA-256 that the whole file must have: the seeds' `verificationHash`, or the name it was fetched by. The file gets its
+    /// The plain SHA-256 that the whole file must have: the whitepaper's `verificationHash`, or the name it was fetched by. The file gets its
     /// name only if it has.
     public var sha256: SHA256Digest?
     /// Who vouched that ``sha256`` belongs to the content; named in the error if it does not.

@@ -7,7 +7,7 @@
 struct RequestWindow: Sendable {
     typealias Instant = ContinuousClock.Instant
 
-    /// The seeds' default: five chunks.
+    /// The whitepaper's default: five chunks.
     static let initialChunkCount = 5
     static let maximumByteCount = 16 * 1024 * 1024
     /// Never less than what arrives in this time: a host reads ahead in large pieces, so its answers come in bursts.
