@@ -19,6 +19,7 @@ struct ShareAndFetchTests {
         let result = try await fetch.result()
 
         #expect(result.path == receiver.directory.file("film.bin"))
+        #expect(try await receiver.network.peers.peer(holder.network.identity.peerID)?.receivedByteCount ?? 0 == UInt64(byteCount))
         #expect(try Data(contentsOf: URL(fileURLWithPath: result.path)) == Data(contentsOf: URL(fileURLWithPath: source)))
         await holder.network.stop()
         await receiver.network.stop()

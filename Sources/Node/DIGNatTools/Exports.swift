@@ -4,3 +4,4 @@
 @_exported public import DIGMultiformats
 @_exported public import DIGNet
 @_exported public import DIGTransfer
+@_exported public import DIGStorage

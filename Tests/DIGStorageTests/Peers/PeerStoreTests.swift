@@ -17,10 +17,10 @@ struct PeerStoreTests {
     func sums() async throws {
         let peer = try KeyPair.generate().peerID
         let seen = Date(timeIntervalSince1970: 1_000)
-        try await self.store.add(PeerRecord(peer: peer, receivedByteCount: 10, sentByteCount: 1, lastSeen: seen))
-        try await self.store.add(PeerRecord(peer: peer, receivedByteCount: .max, failureCount: 2, lastSeen: seen - 5))
+        try await self.store.add(PeerHistory(peer: peer, receivedByteCount: 10, sentByteCount: 1, lastSeen: seen))
+        try await self.store.add(PeerHistory(peer: peer, receivedByteCount: .max, failureCount: 2, lastSeen: seen - 5))
         let record = try #require(try await self.store.peer(peer))
-        #expect(record == PeerRecord(peer: peer, receivedByteCount: UInt64(Int64.max), sentByteCount: 1, failureCount: 2, lastSeen: seen))
+        #expect(record == PeerHistory(peer: peer, receivedByteCount: UInt64(Int64.max), sentByteCount: 1, failureCount: 2, lastSeen: seen))
         #expect(try await self.store.peer(KeyPair.generate().peerID) == nil)
     }
 
@@ -30,7 +30,7 @@ struct PeerStoreTests {
         for second in 0..<5 {
             let peer = try KeyPair.generate().peerID
             peers.append(peer)
-            try await self.store.add(PeerRecord(peer: peer, lastSeen: Date(timeIntervalSince1970: Double(second))))
+            try await self.store.add(PeerHistory(peer: peer, lastSeen: Date(timeIntervalSince1970: Double(second))))
         }
         #expect(try await self.store.peers(limit: 2).map(\.peer) == [peers[4], peers[3]])
         #expect(try await self.store.peers(limit: -1).isEmpty)

@@ -149,7 +149,30 @@ public final class FileClient: Sendable {
     /// begun before.
     public func fetch(_ reference: ContentReference, to destination: FetchDestination, options: FetchOptions = FetchOptions()) -> Fetch {
         Fetch { reporter in
-            try await self.run(reference, to: destination, options: options, reporter: reporter)
+            do {
+                let result = try await self.run(reference, to: destination, options: options, reporter: reporter)
+                await self.remember(result.peers, failures: result.failures)
+                return result
+            } catch let error as TransferError {
+                await self.remember([], failures: error.peers)
+                throw error
+            }
+        }
+    }
+
+    /// Keeps what each peer gave and how often it failed, see ``NetworkManager/peers``.
+    private func remember(_ peers: [PeerStatistics], failures: [PeerFailure]) async {
+        let now = Date()
+        do {
+            for peer in peers where peer.verifiedByteCount > 0 {
+                try await self.network.peers.add(PeerHistory(peer: peer.peer, receivedByteCount: peer.verifiedByteCount, lastSeen: now))
+            }
+            for peer in Set(failures.map(\.peer)) {
+                try await self.network.peers.add(PeerHistory(peer: peer, failureCount: 1, lastSeen: now))
+            }
+        } catch {
+            // The file is there: not remembering who gave it is no reason to fail.
+            self.network.logger.info("what peers did is not remembered", metadata: ["dig.node.error": "\(error)"])
         }
     }
 

@@ -33,6 +33,8 @@ public final class NetworkManager: Service, Sendable {
     public let downloadLimiter: RateLimiter
     public let transferHost: TransferHost
     public let database: NodeDatabase
+    /// What peers gave and how often they failed, over all fetches.
+    public var peers: PeerStore { PeerStore(database: self.database) }
 
     let shared: SharedContentStore
     let contents: ContentRegistry

@@ -14,7 +14,7 @@ public struct PeerStore: Sendable {
     }
 
     /// Adds what happened to what is known of the peer.
-    public func add(_ record: PeerRecord) async throws(StorageError) {
+    public func add(_ record: PeerHistory) async throws(StorageError) {
         let arguments: StatementArguments = [
             Data(record.peer.bytes), Int64(clamping: record.receivedByteCount), Int64(clamping: record.sentByteCount),
             Int64(clamping: record.failureCount), UnixTime.milliseconds(record.lastSeen),
@@ -35,7 +35,7 @@ public struct PeerStore: Sendable {
         }
     }
 
-    public func peer(_ peer: PeerID) async throws(StorageError) -> PeerRecord? {
+    public func peer(_ peer: PeerID) async throws(StorageError) -> PeerHistory? {
         let id = Data(peer.bytes)
         return try await self.database.read { database in
             try Row.fetchOne(database, sql: "SELECT * FROM peer WHERE id = ?", arguments: [id]).map(Self.record)
@@ -43,7 +43,7 @@ public struct PeerStore: Sendable {
     }
 
     /// The peers seen last.
-    public func peers(limit: Int) async throws(StorageError) -> [PeerRecord] {
+    public func peers(limit: Int) async throws(StorageError) -> [PeerHistory] {
         try await self.database.read { database in
             try Row.fetchAll(database, sql: "SELECT * FROM peer ORDER BY seen_ms DESC LIMIT ?", arguments: [max(0, limit)]).map(Self.record)
         }
@@ -68,8 +68,8 @@ public struct PeerStore: Sendable {
         }
     }
 
-    private static func record(_ row: Row) throws -> PeerRecord {
-        PeerRecord(
+    private static func record(_ row: Row) throws -> PeerHistory {
+        PeerHistory(
             peer: try PeerID(bytes: row.bytes("id")), receivedByteCount: try row.count("received"), sentByteCount: try row.count("sent"),
             failureCount: try row.count("failures"), lastSeen: UnixTime.date(try row.integer("seen_ms")))
     }

@@ -658,6 +658,15 @@ public final class FileDownload: @unchecked Sendable {
     }
 
     /// For the progress of a folder, which lives on the same loop.
+    /// The chunks proven and on disk so far, in the layout that the download uses; none before the content is described.
+    public var verifiedChunks: ChunkBitmap {
+        get async {
+            await withCheckedContinuation { continuation in
+                self.eventLoop.execute { continuation.resume(returning: self.verified) }
+            }
+        }
+    }
+
     func progressOnLoop(now: ContinuousClock.Instant) -> (verifiedByteCount: UInt64, peers: [PeerStatistics]) {
         (self.verifiedByteCount, self.machine?.statistics(now: now) ?? [])
     }

@@ -2,7 +2,7 @@ public import DIGIdentity
 public import Foundation
 
 /// What was seen of one peer.
-public struct PeerRecord: Hashable, Sendable {
+public struct PeerHistory: Hashable, Sendable {
     public var peer: PeerID
     /// Verified bytes it gave us.
     public var receivedByteCount: UInt64
