@@ -126,9 +126,12 @@ struct ShareCommand: DigNatCommand {
         var files: [ContentHash: UInt64] = [:]
         let store = SharedContentStore(database: host.network.database)
         for content in contents {
-            // The link is out: whoever asks to stop from here on gets a clean end.
-            guard !Task.isCancelled else { break }
-            for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
+            do {
+                for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
+            } catch where Task.isCancelled {
+                // The link is out: whoever asks to stop from here on gets a clean end.
+                break
+            }
         }
         var names: [ContentHash: String] = [:]
         for content in contents { names[content.contentHash] = content.name }
