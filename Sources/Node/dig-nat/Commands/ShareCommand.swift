@@ -126,12 +126,9 @@ struct ShareCommand: DigNatCommand {
         var files: [ContentHash: UInt64] = [:]
         let store = SharedContentStore(database: host.network.database)
         for content in contents {
-            do {
-                for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
-            } catch where Task.isCancelled {
-                // The link is out: whoever asks to stop from here on gets a clean end.
-                break
-            }
+            // The link is out: whoever asks to stop from here on gets a clean end.
+            guard !Task.isCancelled else { break }
+            for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
         }
         var names: [ContentHash: String] = [:]
         for content in contents { names[content.contentHash] = content.name }
