@@ -13,6 +13,9 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 // the rest
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
@@ -46,12 +49,17 @@ let package = Package(
         .library(name: "DIGIdentity", targets: ["DIGIdentity"]),
         .library(name: "DIGContent", targets: ["DIGContent"]),
         .library(name: "DIGSwarm", targets: ["DIGSwarm", "DIGNet", "DIGTCP"]),
+        .library(name: "DIGPortMapping", targets: ["DIGPortMapping"]),
+        .library(name: "DIGSTUN", targets: ["DIGSTUN"]),
+        .library(name: "DIGTraversal", targets: ["DIGTraversal"]),
         .library(name: "DIGLocalDiscovery", targets: ["DIGLocalDiscovery"]),
         .library(name: "DIGTransfer", targets: ["DIGTransfer"]),
         .executable(name: "dig-nat", targets: ["dig-nat"]),
+        .executable(name: "natlab", targets: ["natlab"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
@@ -78,12 +86,33 @@ let package = Package(
         room("DIGNoise", "Transport/Noise", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, crypto, protobuf], protos: ["Generated/NoiseHandshakePayload.proto"]),
         room("DIGYamux", "Transport/Yamux", ["DIGNet", nioCore]),
         room("DIGTCP", "Transport/TCP", ["DIGNet", "DIGMultiformats", nioCore, nioPosix]),
+        room("DIGUDP", "Transport/UDP", ["DIGNet", "DIGMultiformats", nioCore, nioPosix]),
+        room("DIGWebSocket", "Transport/WebSocket", ["DIGNet", "DIGMultiformats", "DIGTCP", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL]),
         room(
             "DIGSwarm", "Transport/Swarm",
             [
                 "DIGNet", "DIGMultiformats", "DIGIdentity", "DIGMultistream", "DIGNoise", "DIGYamux",
                 nioCore, protobuf, logging, serviceLifecycle,
             ], protos: ["Identify/Generated/identify.proto"]),
+
+        // Reach: from a peer that can't be dialed to a path that works
+        room("DIGSTUN", "Reach/STUN", ["DIGNet", "DIGMultiformats", "DIGUDP", nioCore, nioPosix, crypto, logging]),
+        room("DIGPortMapping", "Reach/PortMapping", ["DIGNet", "DIGMultiformats", nioCore, nioPosix, nioHTTP1, logging, serviceLifecycle]),
+        room(
+            "DIGAutoNAT", "Reach/AutoNAT", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, protobuf, logging, serviceLifecycle],
+            protos: ["Generated/autonat.proto", "Generated/autonat_v2.proto"]),
+        room(
+            "DIGCircuitRelay", "Reach/CircuitRelay", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, protobuf, logging, serviceLifecycle],
+            protos: ["Generated/circuit.proto", "Generated/voucher.proto"]),
+        room(
+            "DIGHolePunching", "Reach/HolePunching", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, protobuf, logging, serviceLifecycle],
+            protos: ["Generated/holepunch.proto"]),
+        room(
+            "DIGTraversal", "Reach/Traversal",
+            [
+                "DIGNet", "DIGMultiformats", "DIGIdentity", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGPortMapping", "DIGAutoNAT", "DIGCircuitRelay",
+                "DIGHolePunching", nioCore, nioPosix, logging, serviceLifecycle,
+            ]),
 
         // Discovery: from a content hash to the peers that hold it
         room(
@@ -114,6 +143,10 @@ let package = Package(
             ],
             path: "Sources/Node/dig-nat", swiftSettings: settings),
 
+        room("DIGNATLab", "Node/Lab", ["DIGCommandLine", nioCore, nioPosix]),
+        .executableTarget(
+            name: "natlab", dependencies: ["DIGNATLab", "DIGCommandLine", argumentParser], path: "Sources/Node/natlab", swiftSettings: settings),
+
         tests("DIGMultiformatsTests", ["DIGMultiformats", nioCore]),
         tests("DIGIdentityTests", ["DIGIdentity", "DIGMultiformats", nioCore, crypto]),
         tests("DIGContentTests", ["DIGContent", "CDIGSHA256", "DIGMultiformats", nioCore, crypto]),
@@ -125,6 +158,22 @@ let package = Package(
         tests(
             "DIGSwarmTests",
             ["DIGSwarm", "DIGNet", "DIGNetTesting", "DIGTCP", "DIGIdentity", "DIGMultiformats", "DIGNoise", "DIGYamux", nioCore, nioPosix, logging]),
+        tests("DIGUDPTests", ["DIGUDP", "DIGNet", "DIGMultiformats", nioCore, nioPosix]),
+        tests(
+            "DIGWebSocketTests",
+            ["DIGWebSocket", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, nioSSL, logging]),
+        tests("DIGSTUNTests", ["DIGSTUN", "DIGUDP", "DIGNet", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGPortMappingTests", ["DIGPortMapping", "DIGNet", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGAutoNATTests", ["DIGAutoNAT", "DIGNet", "DIGNetTesting", "DIGIdentity", "DIGMultiformats", "DIGSwarm", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGCircuitRelayTests", ["DIGCircuitRelay", "DIGNet", "DIGNetTesting", "DIGIdentity", "DIGMultiformats", "DIGSwarm", "DIGTCP", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGHolePunchingTests", ["DIGHolePunching", "DIGCircuitRelay", "DIGNet", "DIGNetTesting", "DIGIdentity", "DIGMultiformats", "DIGSwarm", "DIGTCP", nioCore, nioPosix, nioEmbedded, logging]),
+        tests(
+            "DIGTraversalTests",
+            [
+                "DIGTraversal", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGPortMapping", "DIGAutoNAT", "DIGCircuitRelay", "DIGHolePunching", "DIGNet", "DIGNetTesting", "DIGTCP",
+                "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging,
+            ]),
+        tests("DIGNATLabTests", ["DIGNATLab", "DIGCommandLine", nioCore, nioPosix]),
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),

@@ -19,6 +19,8 @@ public protocol Connection: AnyObject, Sendable {
     var remotePublicKey: PublicKey { get }
     /// The address that was dialed, or from which the peer came, without `/p2p/…`.
     var remoteAddress: Multiaddr { get }
+    /// This end's address, without `/p2p/…`; nil where it has none of its own, as on a relayed connection.
+    var localAddress: Multiaddr? { get }
     /// The loop on which every stream of this connection lives.
     var eventLoop: any EventLoop { get }
     /// The hash of the security handshake: the same at both ends, different for every connection.
@@ -39,6 +41,11 @@ public protocol Connection: AnyObject, Sendable {
 
     /// Completes when the connection is gone, whoever closed it.
     var closeFuture: EventLoopFuture<Void> { get }
+}
+
+extension Connection {
+    /// Whether a relay carries it.
+    public var isRelayed: Bool { self.remoteAddress.components.contains(.p2pCircuit) }
 }
 
 public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {

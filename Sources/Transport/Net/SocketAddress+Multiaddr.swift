@@ -83,3 +83,11 @@ extension SocketAddress {
         package var description: String { "no network interface is named \(self.name)" }
     }
 }
+
+extension Multiaddr {
+    /// `/ip4/…/tcp/…` or `/ip6/…/tcp/…`; nil if `address` has no port.
+    package init?(tcp address: SocketAddress) {
+        guard let ip = Multiaddr(ip: address), let port = address.port.flatMap({ UInt16(exactly: $0) }) else { return nil }
+        self = ip.encapsulating(.tcp(port))
+    }
+}

@@ -6,7 +6,7 @@ public import NIOCore
 /// A transport neither secures nor multiplexes: the swarm upgrades the channel. Channels are handed over with an empty
 /// pipeline and `autoRead` on; no byte is lost between the hand-over and the first handler added by `initializer`.
 public protocol Transport: Sendable {
-    /// Whether ``dial(_:on:initializer:)`` understands `address`, ignoring a trailing `/p2p/…`.
+    /// Whether ``dial(_:for:on:initializer:)`` understands `address`, ignoring a trailing `/p2p/…`.
     func canDial(_ address: Multiaddr) -> Bool
 
     /// Whether ``listen(on:initializer:)`` understands `address`.
@@ -15,11 +15,12 @@ public protocol Transport: Sendable {
     /// Opens a channel to `address`. Cancelling closes it.
     ///
     /// - Parameters:
-    ///   - eventLoop: The loop the channel will live on.
+    ///   - purpose: Decides the port it leaves from, where there are ports.
+    ///   - eventLoop: The loop the channel will live on, unless it is a stream of a connection, which has its own.
     ///   - initializer: Adds the handlers; runs on `eventLoop` before the first byte is read.
     /// - Throws: The system's error: refused, unreachable, timed out.
     func dial(
-        _ address: Multiaddr, on eventLoop: any EventLoop,
+        _ address: Multiaddr, for purpose: DialPurpose, on eventLoop: any EventLoop,
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> any Channel
 
@@ -40,6 +41,14 @@ public protocol Transport: Sendable {
 
 extension Transport {
     public func resolve(_ address: Multiaddr) async throws -> [Multiaddr] { [address] }
+
+    /// Opens a channel for an ordinary connection.
+    public func dial(
+        _ address: Multiaddr, on eventLoop: any EventLoop,
+        initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+    ) async throws -> any Channel {
+        try await self.dial(address, for: .connect, on: eventLoop, initializer: initializer)
+    }
 }
 
 /// A bound address that accepts channels.

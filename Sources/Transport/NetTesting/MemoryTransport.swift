@@ -29,7 +29,7 @@ public struct MemoryTransport: Transport {
     public func canListen(on address: Multiaddr) -> Bool { Self.number(of: address) != nil }
 
     public func dial(
-        _ address: Multiaddr, on eventLoop: any EventLoop,
+        _ address: Multiaddr, for purpose: DialPurpose, on eventLoop: any EventLoop,
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> any Channel {
         guard let number = Self.number(of: address), let listener = self.network.listener(number) else {

@@ -179,7 +179,7 @@ extension Swarm {
             role: .dialer, expecting: expected, remoteAddress: address.removingPeerID(), on: eventLoop, swarm: self)
         // Owned by `upgrade`, which cancels it unless the peer may use the connection already.
         let dialing = Task {
-            try await transport.dial(address, on: eventLoop) { channel in
+            try await transport.dial(address, for: .connect, on: eventLoop) { channel in
                 channel.eventLoop.makeCompletedFuture { try upgrade.start(on: channel) }
             }
         }

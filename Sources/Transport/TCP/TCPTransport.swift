@@ -44,7 +44,7 @@ public struct TCPTransport: Transport {
 
     /// A name is resolved and its addresses are tried one after the other; callers that race them call ``resolve(_:)`` first.
     public func dial(
-        _ address: Multiaddr, on eventLoop: any EventLoop,
+        _ address: Multiaddr, for purpose: DialPurpose, on eventLoop: any EventLoop,
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> any Channel {
         var lastError: any Error = ConnectionError(.protocolViolation, "\(address) is no TCP address")
@@ -178,14 +178,6 @@ private final class BoundAddresses: Sendable {
         self.addresses.withLock { addresses in
             addresses.first { $0.protocol == remote.protocol }
         }
-    }
-}
-
-extension Multiaddr {
-    /// `/ip4/…/tcp/…` or `/ip6/…/tcp/…`; nil if `address` has no port.
-    fileprivate init?(tcp address: SocketAddress) {
-        guard let ip = Multiaddr(ip: address), let port = address.port.flatMap({ UInt16(exactly: $0) }) else { return nil }
-        self = ip.encapsulating(.tcp(port))
     }
 }
 

@@ -18,6 +18,7 @@ final class LoopbackConnection: Connection {
     let remotePeer: PeerID
     let remotePublicKey: PublicKey
     let remoteAddress = Multiaddr(components: [])
+    let localAddress: Multiaddr? = nil
     let eventLoop: any EventLoop
     let channelBinding: [UInt8] = []
     let server: any Channel

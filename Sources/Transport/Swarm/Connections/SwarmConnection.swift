@@ -29,6 +29,7 @@ final class SwarmConnection: Connection, Sendable {
     let remotePeer: PeerID
     let remotePublicKey: PublicKey
     let remoteAddress: Multiaddr
+    let localAddress: Multiaddr?
     let channelBinding: [UInt8]
     let establishedAt: NIODeadline
     let channel: any Channel
@@ -50,6 +51,7 @@ final class SwarmConnection: Connection, Sendable {
         self.remotePublicKey = secured.remotePublicKey
         self.channelBinding = secured.handshakeHash
         self.remoteAddress = remoteAddress
+        self.localAddress = channel.localAddress.flatMap { Multiaddr(tcp: $0) }
         self.channel = channel
         self.establishedAt = .now()
         self.protocols = protocols

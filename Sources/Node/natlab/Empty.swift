@@ -1,0 +1,2 @@
+@main
+enum NATLab { static func main() {} }
