@@ -196,6 +196,7 @@ struct GetCommand: DigNatCommand {
             "failures": .array(
                 result.failures.map { .object(["peer": .string("\($0.peer)"), "message": .string("\($0.error)")]) }),
         ]
+        for failure in result.failures { console.note("\(failure.peer) was left out: \(failure.error)") }
         if result.wasPresent {
             console.note("already here, and verified")
         } else {

@@ -66,8 +66,8 @@ struct ShareCommand: DigNatCommand {
             ])
             let host = FileHost(network: network)
             do {
-                let contents = try await self.contents(host, console: console)
-                try await self.serve(contents, host: host, context: context)
+                let (contents, files) = try await self.contents(host, console: console)
+                try await self.serve(contents, files: files, host: host, context: context)
             } catch {
                 await host.stop()
                 throw error
@@ -76,15 +76,22 @@ struct ShareCommand: DigNatCommand {
         }
     }
 
-    /// Adds what is to be shared, and prints the links.
-    private func contents(_ host: FileHost, console: Console) async throws -> [SharedContent] {
+    /// Adds what is to be shared, and prints the links. Whoever has read the last link may ask for the end: nothing is looked up after it.
+    ///
+    /// - Returns: The contents, and the size of each file in them.
+    private func contents(_ host: FileHost, console: Console) async throws -> ([SharedContent], [ContentHash: UInt64]) {
+        let store = SharedContentStore(database: host.network.database)
+        var files: [ContentHash: UInt64] = [:]
         let addresses = LinkAddresses.select(host.network.addresses)
         if addresses.isEmpty { console.warning("no address to be reached at: only peers that this node connects to can get anything") }
         guard !self.paths.isEmpty else {
             let contents = try await host.contents
             guard !contents.isEmpty else { throw CommandFailure(.usage, "nothing is shared yet", next: "name a file or folder: dig-nat share PATH") }
+            for content in contents {
+                for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
+            }
             for content in contents { try self.announce(content, addresses: addresses, console: console) }
-            return contents
+            return (contents, files)
         }
         var contents: [SharedContent] = []
         for path in self.paths {
@@ -93,9 +100,10 @@ struct ShareCommand: DigNatCommand {
                 console.progress(ProgressSnapshot(.hashing, name: name, byteCount: progress.completed, total: progress.total))
             }
             contents.append(content)
+            for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
             try self.announce(content, addresses: addresses, console: console)
         }
-        return contents
+        return (contents, files)
     }
 
     private func announce(_ content: SharedContent, addresses: [Multiaddr], console: Console) throws {
@@ -120,21 +128,14 @@ struct ShareCommand: DigNatCommand {
     // MARK: Serving
 
     /// Returns at the first signal, or when all has been sent once.
-    private func serve(_ contents: [SharedContent], host: FileHost, context: CommandContext) async throws {
+    private func serve(_ contents: [SharedContent], files: [ContentHash: UInt64], host: FileHost, context: CommandContext) async throws {
         let console = context.console
         console.note("press Ctrl-C to stop")
-        var files: [ContentHash: UInt64] = [:]
-        let store = SharedContentStore(database: host.network.database)
-        for content in contents {
-            // The link is out: whoever asks to stop from here on gets a clean end.
-            guard !Task.isCancelled else { break }
-            for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
-        }
         var names: [ContentHash: String] = [:]
         for content in contents { names[content.contentHash] = content.name }
         let title = contents.count == 1 ? contents[0].name : "\(contents.count) contents"
 
-        await withTaskGroup(of: Void.self) { [files, names] group in
+        await withTaskGroup(of: Void.self) { [names] group in
             group.addTask { await self.follow(host.events, files: files, names: names, console: console) }
             group.addTask { await Self.showUploads(of: host.network, title: title, console: console) }
             _ = await group.next()
