@@ -20,7 +20,7 @@ public struct ConnectionError: Error, Hashable, Sendable, CustomStringConvertibl
     public func hash(into hasher: inout Hasher) { hasher.combine(self.code) }
 
     public struct Code: Hashable, Sendable {
-        private enum Value { case closed, noCommonProtocol, streamLimitExceeded, timedOut, peerMismatch, protocolViolation, allAttemptsFailed, limitExceeded }
+        private enum Value { case closed, noCommonProtocol, streamLimitExceeded, timedOut, peerMismatch, protocolViolation, allAttemptsFailed, limitExceeded, addressForbidden, notListening }
         private let value: Value
         /// The connection or stream is closed. Dial again.
         public static let closed = Self(value: .closed)
@@ -38,5 +38,10 @@ public struct ConnectionError: Error, Hashable, Sendable, CustomStringConvertibl
         public static let allAttemptsFailed = Self(value: .allAttemptsFailed)
         /// A configured limit on connections is reached.
         public static let limitExceeded = Self(value: .limitExceeded)
+        /// The address may not be dialed: the configuration forbids it, a stranger named it and it is not on the public internet, or it
+        /// leads over a relay where a direct connection is wanted.
+        public static let addressForbidden = Self(value: .addressForbidden)
+        /// A punch leaves from a listening port, and nothing listens in the family of the address. Listen first.
+        public static let notListening = Self(value: .notListening)
     }
 }

@@ -12,15 +12,20 @@ extension Swarm {
     ///
     /// - Throws: `ConnectionError` `.allAttemptsFailed`, with a ``DialError`` as its cause that names each address; `.closed` after
     ///   shutdown; `CancellationError`.
-    public func connect(to peer: PeerID, addresses: [Multiaddr]) async throws -> any Connection {
+    public func connect(to peer: PeerID, addresses: [Multiaddr], options: DialOptions) async throws -> any Connection {
         guard peer != self.localPeer else { throw ConnectionError(.peerMismatch, "\(peer) is this node itself") }
-        return try await self.connect(to: .peer(peer), addresses: addresses)
+        return try await self.connect(to: .peer(peer), addresses: addresses, options: options)
+    }
+
+    /// The same with the options of an ordinary dial.
+    public func connect(to peer: PeerID, addresses: [Multiaddr]) async throws -> any Connection {
+        try await self.connect(to: peer, addresses: addresses, options: DialOptions())
     }
 
     /// Connects to `address`, to the peer it names or else to whoever answers there.
-    public func connect(to address: Multiaddr) async throws -> any Connection {
-        if let peer = address.peerID { return try await self.connect(to: peer, addresses: [address]) }
-        return try await self.connect(to: .address(address), addresses: [address])
+    public func connect(to address: Multiaddr, options: DialOptions = DialOptions()) async throws -> any Connection {
+        if let peer = address.peerID { return try await self.connect(to: peer, addresses: [address], options: options) }
+        return try await self.connect(to: .address(address), addresses: [address], options: options)
     }
 
     private enum Step {
@@ -29,7 +34,7 @@ extension Swarm {
         case start(Dial)
     }
 
-    private func connect(to target: DialTarget, addresses: [Multiaddr]) async throws -> SwarmConnection {
+    private func connect(to target: DialTarget, addresses: [Multiaddr], options: DialOptions) async throws -> SwarmConnection {
         var addresses = addresses
         while true {
             try Task.checkCancellation()

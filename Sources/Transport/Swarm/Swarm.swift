@@ -11,7 +11,7 @@ import Synchronization
 /// registered.
 ///
 /// Everything works from `init` on; ``run()`` adds an orderly end. A swarm that is not run must be ended with ``shutdown()``.
-public final class Swarm: Service, StreamRouter, Sendable {
+public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
     enum DialTarget: Hashable {
         case peer(PeerID)
         /// Whoever answers there.

@@ -1,4 +1,5 @@
 public import DIGMultiformats
+public import DIGNet
 public import DIGYamux
 
 /// The limits and times of a ``Swarm``.
@@ -37,6 +38,15 @@ public struct SwarmConfiguration: Sendable {
 
     /// Which addresses may be dialed at all. What is refused here shows as such in the error of the dial.
     public var addressFilter: @Sendable (Multiaddr) -> Bool = { _ in true }
+
+    /// What a dial with ``DIGNet/DialOptions/source`` `.stranger` may reach, also behind a name, and which addresses are announced first.
+    public var addressPolicy = AddressPolicy()
+
+    /// How often the machine's interfaces are looked at while a wildcard is listened on. Each look costs one system call.
+    public var interfacePollInterval: Duration = .seconds(5)
+    /// Addresses that identify and the signed peer record mention. More are left out, loopback and private ones first. A record of 32
+    /// addresses over relays fits the 8 KiB that peers read.
+    public var maximumAnnouncedAddresses = 32
 
     /// Events kept for a slow reader of ``Swarm/events``; the oldest are dropped beyond.
     public var eventBufferCount = 256

@@ -1,4 +1,5 @@
 public import DIGIdentity
+public import DIGMultiformats
 public import DIGNet
 
 /// What changes in a ``Swarm``.
@@ -9,8 +10,12 @@ public enum SwarmEvent: Sendable {
     case disconnected(PeerID)
     /// A peer has said something about itself, when the connection was made or later.
     case identified(IdentifyInfo)
-    /// ``Swarm/listenAddresses`` is different.
+    /// ``Swarm/announcedAddresses`` is different.
     case listenAddressesChanged
+    /// This direct connection takes the place of a relayed one: new streams belong on it. The relayed one closes when its streams have ended.
+    case upgraded(any Connection)
+    /// A peer says that it sees this node at an address, on a direct connection. The peer's word only.
+    case observed(Multiaddr, on: any Connection)
 }
 
 /// The events from now on. A slow reader misses the oldest ones beyond ``SwarmConfiguration/eventBufferCount``.
