@@ -111,8 +111,8 @@ let package = Package(
             "DIGTraversal", "Reach/Traversal",
             [
                 "DIGNet", "DIGMultiformats", "DIGIdentity", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGPortMapping", "DIGAutoNAT", "DIGCircuitRelay",
-                "DIGHolePunching", nioCore, nioPosix, logging, serviceLifecycle,
-            ]),
+                "DIGHolePunching", nioCore, nioPosix, protobuf, logging, serviceLifecycle,
+            ], protos: ["Generated/capabilities.proto"]),
 
         // Discovery: from a content hash to the peers that hold it
         room(

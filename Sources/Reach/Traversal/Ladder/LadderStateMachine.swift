@@ -1,0 +1,110 @@
+import DIGMultiformats
+
+/// Decides which method is tried when, for one peer. Opens nothing.
+///
+/// The owner drains ``poll(now:)`` after each input and when ``deadline`` has passed. Early and repeated polls are harmless. Punching is a
+/// rung only in sequential mode: in a race it begins by itself as soon as a relayed connection is there.
+struct LadderStateMachine {
+    typealias Instant = ContinuousClock.Instant
+
+    /// A method and the addresses that it can use.
+    struct Rung: Hashable {
+        var method: TraversalMethod
+        var addresses: [Multiaddr]
+    }
+
+    enum Action: Hashable {
+        case start(Rung)
+        /// Its time is up, or another method won. The cause is nil in the second case.
+        case cancel(TraversalMethod, cause: String?)
+        /// A connection is there. Comes once more if a direct one follows a relayed one.
+        case connected(TraversalMethod)
+        /// Nothing is left to try and nothing worked.
+        case fail
+    }
+
+    private let configuration: LadderConfiguration
+    /// Not started, in order.
+    private var waiting: [Rung]
+    private var running: [TraversalMethod: Instant] = [:]
+    private var actions: [Action] = []
+    private var nextStartAt: Instant
+    private var isConnected = false
+    private var hasFailed = false
+    private var isStopped = false
+
+    /// - Parameter rungs: Each method once; those without addresses are left out by the owner.
+    init(rungs: [Rung], configuration: LadderConfiguration, now: Instant) {
+        self.configuration = configuration
+        self.waiting = configuration.mode == .race ? rungs.filter { !$0.method.isPunch } : rungs
+        self.nextStartAt = now
+    }
+
+    /// Whether nothing more will happen.
+    var isFinished: Bool { self.actions.isEmpty && (self.isStopped || (self.waiting.isEmpty && self.running.isEmpty && (self.isConnected || self.hasFailed))) }
+
+    /// When to poll next; nil if only an input can change anything.
+    var deadline: Instant? {
+        guard !self.isStopped else { return nil }
+        let ends = self.running.values.min()
+        guard self.mayStartMore else { return ends }
+        return ends.map { min($0, self.nextStartAt) } ?? self.nextStartAt
+    }
+
+    private var mayStartMore: Bool {
+        guard !self.waiting.isEmpty, !self.isConnected || self.configuration.mode == .race else { return false }
+        return self.configuration.mode == .race || self.running.isEmpty
+    }
+
+    // MARK: Inputs
+
+    mutating func succeeded(_ method: TraversalMethod, now: Instant) {
+        guard self.running.removeValue(forKey: method) != nil else { return }
+        self.isConnected = true
+        self.actions.append(.connected(method))
+        if method.isRelayed, self.configuration.mode == .race {
+            // Direct methods go on; another relayed path is of no use.
+            self.waiting.removeAll { $0.method.isRelayed }
+        } else {
+            self.stop()
+        }
+    }
+
+    mutating func failed(_ method: TraversalMethod, now: Instant) {
+        guard self.running.removeValue(forKey: method) != nil else { return }
+        self.nextStartAt = now
+    }
+
+    /// A direct connection came about by other means: the peer dialed, or a punch went through.
+    mutating func stop() {
+        guard !self.isStopped else { return }
+        self.isStopped = true
+        self.waiting = []
+        for method in self.running.keys.sorted(by: { $0.layer < $1.layer }) { self.actions.append(.cancel(method, cause: nil)) }
+        self.running = [:]
+    }
+
+    // MARK: Output
+
+    mutating func poll(now: Instant) -> Action? {
+        if !self.actions.isEmpty { return self.actions.removeFirst() }
+        guard !self.isStopped else { return nil }
+        if let (method, _) = self.running.filter({ $0.value <= now }).min(by: { $0.value < $1.value }) {
+            self.running[method] = nil
+            self.nextStartAt = now
+            return .cancel(method, cause: "no connection within \(self.configuration.budget(of: method))")
+        }
+        if self.mayStartMore, now >= self.nextStartAt || self.running.isEmpty {
+            let rung = self.waiting.removeFirst()
+            self.running[rung.method] = now + self.configuration.budget(of: rung.method)
+            // Local and direct addresses go together: neither costs anybody anything.
+            self.nextStartAt = rung.method == .local ? now : now + self.configuration.stagger
+            return .start(rung)
+        }
+        if self.waiting.isEmpty, self.running.isEmpty, !self.isConnected, !self.hasFailed {
+            self.hasFailed = true
+            return .fail
+        }
+        return nil
+    }
+}

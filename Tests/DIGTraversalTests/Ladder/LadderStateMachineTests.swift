@@ -1,0 +1,112 @@
+import DIGMultiformats
+import Testing
+
+@testable import DIGTraversal
+
+@Suite("The ladder")
+struct LadderStateMachineTests {
+    typealias Action = LadderStateMachine.Action
+    private let start = ContinuousClock.now
+
+    private func rung(_ method: TraversalMethod) -> LadderStateMachine.Rung {
+        LadderStateMachine.Rung(method: method, addresses: [Multiaddr(components: [.memory(UInt64(method.layer))])])
+    }
+
+    private func machine(_ methods: [TraversalMethod], _ mode: TraversalMode) -> LadderStateMachine {
+        var configuration = LadderConfiguration()
+        configuration.mode = mode
+        return LadderStateMachine(rungs: methods.map(self.rung), configuration: configuration, now: self.start)
+    }
+
+    private func drain(_ machine: inout LadderStateMachine, after duration: Duration) -> [Action] {
+        var actions: [Action] = []
+        while let action = machine.poll(now: self.start + duration) { actions.append(action) }
+        return actions
+    }
+
+    @Test("In sequence one method runs at a time, each for its budget, and the end is one failure")
+    func sequence() {
+        let methods: [TraversalMethod] = [.direct, .portMapping, .tcpHolePunch, .circuitRelay, .webSocket]
+        var machine = self.machine(methods, .sequential)
+        var time = Duration.zero
+        for method in methods {
+            #expect(self.drain(&machine, after: time) == [.start(self.rung(method))])
+            #expect(machine.deadline == self.start + time + method.budget)
+            #expect(self.drain(&machine, after: time + method.budget - .nanoseconds(1)) == [])
+            time += method.budget
+            #expect(machine.poll(now: self.start + time) == .cancel(method, cause: "no connection within \(method.budget)"))
+        }
+        #expect(self.drain(&machine, after: time) == [.fail])
+        #expect(machine.isFinished)
+        #expect(time == .seconds(115))
+    }
+
+    @Test("In sequence a failure brings the next method at once, and a success ends it")
+    func sequenceSuccess() {
+        var machine = self.machine([.direct, .portMapping, .circuitRelay], .sequential)
+        #expect(self.drain(&machine, after: .zero) == [.start(self.rung(.direct))])
+        machine.failed(.direct, now: self.start + .seconds(1))
+        #expect(self.drain(&machine, after: .seconds(1)) == [.start(self.rung(.portMapping))])
+        machine.succeeded(.portMapping, now: self.start + .seconds(2))
+        #expect(self.drain(&machine, after: .seconds(2)) == [.connected(.portMapping)])
+        #expect(machine.isFinished)
+        #expect(machine.deadline == nil)
+    }
+
+    @Test("In a race methods start staggered, local and direct together, and punching is no rung")
+    func staggered() {
+        var machine = self.machine([.local, .direct, .tcpHolePunch, .circuitRelay, .webSocket], .race)
+        #expect(self.drain(&machine, after: .zero) == [.start(self.rung(.local)), .start(self.rung(.direct))])
+        #expect(machine.deadline == self.start + .milliseconds(250))
+        #expect(self.drain(&machine, after: .milliseconds(249)) == [])
+        #expect(self.drain(&machine, after: .milliseconds(250)) == [.start(self.rung(.circuitRelay))])
+        #expect(self.drain(&machine, after: .milliseconds(500)) == [.start(self.rung(.webSocket))])
+    }
+
+    @Test("A relayed success lets the direct methods go on; a direct one ends the race")
+    func relayedFirst() {
+        var machine = self.machine([.direct, .circuitRelay, .webSocket], .race)
+        _ = self.drain(&machine, after: .milliseconds(250))
+        machine.succeeded(.circuitRelay, now: self.start + .milliseconds(300))
+        #expect(self.drain(&machine, after: .milliseconds(300)) == [.connected(.circuitRelay)])
+        #expect(!machine.isFinished)
+        #expect(self.drain(&machine, after: .milliseconds(500)) == [.start(self.rung(.webSocket))])
+        machine.succeeded(.direct, now: self.start + .seconds(1))
+        #expect(self.drain(&machine, after: .seconds(1)) == [.connected(.direct), .cancel(.webSocket, cause: nil)])
+        #expect(machine.isFinished)
+    }
+
+    @Test("After a relayed success the end of the direct methods is no failure")
+    func relayedOnly() {
+        var machine = self.machine([.direct, .circuitRelay], .race)
+        _ = self.drain(&machine, after: .milliseconds(250))
+        machine.succeeded(.circuitRelay, now: self.start + .milliseconds(300))
+        machine.failed(.direct, now: self.start + .seconds(2))
+        #expect(self.drain(&machine, after: .seconds(2)) == [.connected(.circuitRelay)])
+        #expect(machine.isFinished)
+    }
+
+    @Test("Stopped from outside, what runs is cancelled without a cause and nothing starts")
+    func stopped() {
+        var machine = self.machine([.direct, .circuitRelay, .webSocket], .race)
+        _ = self.drain(&machine, after: .milliseconds(250))
+        machine.stop()
+        #expect(self.drain(&machine, after: .seconds(60)) == [.cancel(.direct, cause: nil), .cancel(.circuitRelay, cause: nil)])
+        #expect(machine.isFinished)
+    }
+
+    @Test("Inputs about methods that are not running change nothing")
+    func stray() {
+        var machine = self.machine([.direct], .race)
+        machine.succeeded(.circuitRelay, now: self.start)
+        machine.failed(.direct, now: self.start)
+        #expect(self.drain(&machine, after: .zero) == [.start(self.rung(.direct))])
+    }
+
+    @Test("Nothing to try is a failure")
+    func empty() {
+        var machine = self.machine([], .race)
+        #expect(self.drain(&machine, after: .zero) == [.fail])
+        #expect(self.drain(&machine, after: .zero) == [])
+    }
+}
