@@ -157,7 +157,7 @@ let package = Package(
         tests("DIGTCPTests", ["DIGTCP", "DIGNet", "DIGMultiformats", nioCore, nioPosix]),
         tests(
             "DIGSwarmTests",
-            ["DIGSwarm", "DIGNet", "DIGNetTesting", "DIGTCP", "DIGIdentity", "DIGMultiformats", "DIGNoise", "DIGYamux", nioCore, nioPosix, logging]),
+            ["DIGSwarm", "DIGNet", "DIGNetTesting", "DIGTCP", "DIGIdentity", "DIGMultiformats", "DIGNoise", "DIGYamux", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGUDPTests", ["DIGUDP", "DIGNet", "DIGMultiformats", nioCore, nioPosix]),
         tests(
             "DIGWebSocketTests",
@@ -171,7 +171,7 @@ let package = Package(
             "DIGTraversalTests",
             [
                 "DIGTraversal", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGPortMapping", "DIGAutoNAT", "DIGCircuitRelay", "DIGHolePunching", "DIGNet", "DIGNetTesting", "DIGTCP",
-                "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging,
+                "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging,
             ]),
         tests("DIGNATLabTests", ["DIGNATLab", "DIGCommandLine", nioCore, nioPosix]),
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),

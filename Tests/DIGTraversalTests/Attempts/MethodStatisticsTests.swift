@@ -1,4 +1,5 @@
 import DIGIdentity
+import DIGMultiformats
 import Testing
 
 @testable import DIGTraversal

@@ -66,7 +66,7 @@ struct LadderStateMachineTests {
     @Test("A relayed success lets the direct methods go on; a direct one ends the race")
     func relayedFirst() {
         var machine = self.machine([.direct, .circuitRelay, .webSocket], .race)
-        _ = self.drain(&machine, after: .milliseconds(250))
+        _ = self.drain(&machine, after: .zero) + self.drain(&machine, after: .milliseconds(250))
         machine.succeeded(.circuitRelay, now: self.start + .milliseconds(300))
         #expect(self.drain(&machine, after: .milliseconds(300)) == [.connected(.circuitRelay)])
         #expect(!machine.isFinished)
@@ -79,7 +79,7 @@ struct LadderStateMachineTests {
     @Test("After a relayed success the end of the direct methods is no failure")
     func relayedOnly() {
         var machine = self.machine([.direct, .circuitRelay], .race)
-        _ = self.drain(&machine, after: .milliseconds(250))
+        _ = self.drain(&machine, after: .zero) + self.drain(&machine, after: .milliseconds(250))
         machine.succeeded(.circuitRelay, now: self.start + .milliseconds(300))
         machine.failed(.direct, now: self.start + .seconds(2))
         #expect(self.drain(&machine, after: .seconds(2)) == [.connected(.circuitRelay)])
@@ -89,7 +89,7 @@ struct LadderStateMachineTests {
     @Test("Stopped from outside, what runs is cancelled without a cause and nothing starts")
     func stopped() {
         var machine = self.machine([.direct, .circuitRelay, .webSocket], .race)
-        _ = self.drain(&machine, after: .milliseconds(250))
+        _ = self.drain(&machine, after: .zero) + self.drain(&machine, after: .milliseconds(250))
         machine.stop()
         #expect(self.drain(&machine, after: .seconds(60)) == [.cancel(.direct, cause: nil), .cancel(.circuitRelay, cause: nil)])
         #expect(machine.isFinished)

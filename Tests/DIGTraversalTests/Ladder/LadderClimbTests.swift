@@ -1,0 +1,195 @@
+import DIGIdentity
+import DIGMultiformats
+import DIGNet
+import NIOCore
+import NIOEmbedded
+import Synchronization
+import Testing
+
+@testable import DIGTraversal
+
+@Suite("Climbing the ladder", .timeLimit(.minutes(1)))
+struct LadderClimbTests {
+    private let dialer: ScriptedDialer
+    private let direct: Multiaddr
+    private let circuit: Multiaddr
+
+    init() throws {
+        self.dialer = ScriptedDialer(localPeer: try KeyPair.generate().peerID)
+        self.direct = try Multiaddr("/ip4/203.0.113.4/tcp/4001")
+        self.circuit = try Multiaddr("/ip4/203.0.113.5/tcp/4001/p2p/\(KeyPair.generate().peerID)/p2p-circuit")
+    }
+
+    private final class Reports: Sendable {
+        let records = Mutex<[AttemptRecord]>([])
+        let connected = Mutex<[TraversalMethod]>([])
+    }
+
+    private func climb(_ methods: [TraversalMethod], mode: TraversalMode = .race, reports: Reports) throws -> LadderClimb {
+        var configuration = LadderConfiguration()
+        configuration.mode = mode
+        configuration.stagger = .milliseconds(1)
+        return LadderClimb(
+            peer: try KeyPair.generate().peerID,
+            rungs: methods.map { .init(method: $0, addresses: [$0.isRelayed || $0.isPunch ? self.circuit : self.direct]) },
+            configuration: configuration, source: .user, network: .unknown, dialer: self.dialer,
+            directConnections: { [dialer] in dialer.directConnections() },
+            report: { event in
+                switch event {
+                case .ended(let record): reports.records.withLock { $0.append(record) }
+                case .connected(_, let method): reports.connected.withLock { $0.append(method) }
+                case .started: break
+                }
+            })
+    }
+
+    @Test("A relayed path is handed out first and the direct one reported after it")
+    func relayedThenDirect() async throws {
+        let reports = Reports()
+        let climb = try self.climb([.direct, .circuitRelay], reports: reports)
+        let result = SharedTask<TraversalResult>()
+        let running = Task { await climb.run(result: result) }
+        self.dialer.answer(self.circuit, with: .success(ScriptedConnection(to: climb.peer, at: self.circuit)))
+        #expect(try await result.wait().method == .circuitRelay)
+        self.dialer.answer(self.direct, with: .success(ScriptedConnection(to: climb.peer, at: self.direct)))
+        await running.value
+        #expect(reports.connected.withLock { $0 } == [.circuitRelay, .direct])
+        #expect(reports.records.withLock { $0.map(\.outcome) } == [.succeeded, .succeeded])
+    }
+
+    @Test("When all fail the error names each method with its cause")
+    func allFail() async throws {
+        let reports = Reports()
+        let climb = try self.climb([.direct, .circuitRelay], mode: .sequential, reports: reports)
+        let result = SharedTask<TraversalResult>()
+        self.dialer.answer(self.direct, with: .failure(ConnectionError(.timedOut, "no answer")))
+        self.dialer.answer(self.circuit, with: .failure(ConnectionError(.closed, "no reservation")))
+        await climb.run(result: result)
+        do {
+            _ = try await result.wait()
+            Issue.record("nothing failed")
+        } catch let error as TraversalError {
+            #expect(error.code == .allMethodsFailed)
+            #expect(error.attempts.map(\.method) == [.direct, .circuitRelay])
+            #expect(error.attempts.map(\.outcome) == [.failed("no answer"), .failed("no reservation")])
+        }
+    }
+
+    @Test("A punch waits on the relayed path for the direct one")
+    func punch() async throws {
+        let reports = Reports()
+        let climb = try self.climb([.tcpHolePunch, .circuitRelay], mode: .sequential, reports: reports)
+        let result = SharedTask<TraversalResult>()
+        let running = Task { await climb.run(result: result) }
+        self.dialer.answer(self.circuit, with: .success(ScriptedConnection(to: climb.peer, at: self.circuit)))
+        await self.dialer.dialed(self.circuit)
+        self.dialer.connectDirectly(ScriptedConnection(to: climb.peer, at: self.direct))
+        let reached = try await result.wait()
+        #expect(!reached.connection.isRelayed)
+        #expect(reached.method == .tcpHolePunch)
+        await running.value
+        #expect(reports.records.withLock { $0.map(\.outcome) } == [.succeeded])
+    }
+
+    @Test("Cancelled, it leaves no attempt running")
+    func cancelled() async throws {
+        let climb = try self.climb([.direct, .circuitRelay], reports: Reports())
+        let result = SharedTask<TraversalResult>()
+        let running = Task { await climb.run(result: result) }
+        result.started(running)
+        await self.dialer.dialed(self.direct)
+        await self.dialer.dialed(self.circuit)
+        let waiting = Task { try await result.wait() }
+        waiting.cancel()
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+        await running.value
+        #expect(self.dialer.runningCount == 0)
+    }
+}
+
+/// Answers dials when the test says so.
+final class ScriptedDialer: PeerDialer {
+    private struct State {
+        var answers: [Multiaddr: Result<ScriptedConnection, any Error>] = [:]
+        var dialed: Set<Multiaddr> = []
+        var running = 0
+        var watchers: [AsyncStream<(any Connection, TraversalMethod)>.Continuation] = []
+    }
+
+    let localPeer: PeerID
+    private let state = Mutex(State())
+
+    init(localPeer: PeerID) {
+        self.localPeer = localPeer
+    }
+
+    var runningCount: Int { self.state.withLock { $0.running } }
+
+    func answer(_ address: Multiaddr, with result: Result<ScriptedConnection, any Error>) {
+        self.state.withLock { $0.answers[address] = result }
+    }
+
+    func connectDirectly(_ connection: ScriptedConnection) {
+        for watcher in self.state.withLock({ $0.watchers }) { watcher.yield((connection, .tcpHolePunch)) }
+    }
+
+    func directConnections() -> AsyncStream<(any Connection, TraversalMethod)> {
+        let (stream, continuation) = AsyncStream.makeStream(of: (any Connection, TraversalMethod).self)
+        self.state.withLock { $0.watchers.append(continuation) }
+        return stream
+    }
+
+    func dialed(_ address: Multiaddr) async {
+        while !self.state.withLock({ $0.dialed.contains(address) }) { await Task.yield() }
+    }
+
+    func connection(to peer: PeerID) -> (any Connection)? { nil }
+
+    func connect(to peer: PeerID, addresses: [Multiaddr], options: DialOptions) async throws -> any Connection {
+        self.state.withLock { state in
+            state.running += 1
+            state.dialed.formUnion(addresses)
+        }
+        defer { self.state.withLock { $0.running -= 1 } }
+        while true {
+            try Task.checkCancellation()
+            let answers = self.state.withLock { $0.answers }
+            if let answer = addresses.lazy.compactMap({ answers[$0] }).first { return try answer.get() }
+            await Task.yield()
+        }
+    }
+}
+
+/// A connection in name only.
+final class ScriptedConnection: Connection {
+    let id = ConnectionID(rawValue: 0)
+    let role = ConnectionRole.dialer
+    let localPeer: PeerID
+    let remotePeer: PeerID
+    let remotePublicKey: PublicKey
+    let remoteAddress: Multiaddr
+    let localAddress: Multiaddr? = nil
+    let eventLoop: any EventLoop = NIOAsyncTestingEventLoop()
+    let channelBinding: [UInt8] = []
+
+    init(to peer: PeerID, at address: Multiaddr) {
+        self.localPeer = peer
+        self.remotePeer = peer
+        self.remotePublicKey = peer.publicKey ?? Self.anyKey
+        self.remoteAddress = address
+    }
+
+    private static let anyKey: PublicKey = {
+        do { return try KeyPair.generate().publicKey } catch { preconditionFailure("\(error)") }
+    }()
+
+    var closeFuture: EventLoopFuture<Void> { self.eventLoop.makeSucceededVoidFuture() }
+
+    func openStream(
+        speaking protocols: [ProtocolID], initializer: @escaping @Sendable (any Channel, ProtocolID) -> EventLoopFuture<Void>
+    ) async throws -> any Channel {
+        throw ConnectionError(.closed, "scripted")
+    }
+
+    func close() async {}
+}

@@ -1,0 +1,42 @@
+import DIGIdentity
+import DIGMultiformats
+import DIGNet
+import Testing
+
+@testable import DIGTraversal
+
+@Suite("What each method dials")
+struct LadderPlanTests {
+    private let lab = AddressPolicy(treatsDocumentationAsPublic: true)
+
+    @Test("Addresses go to the method that they are for", arguments: [
+        ("/ip4/192.168.1.2/tcp/4001", TraversalMethod.local),
+        ("/ip4/127.0.0.1/tcp/4001", .local),
+        ("/ip6/fe80::1/tcp/4001", .local),
+        ("/ip4/100.64.3.4/tcp/4001", .local),
+        ("/ip4/203.0.113.4/tcp/4001", .direct),
+        ("/ip6/2001:db8::4/tcp/4001", .direct),
+        ("/dns4/example.org/tcp/4001", .direct),
+        ("/ip4/203.0.113.4/tcp/443/wss", .webSocket),
+        ("/ip4/203.0.113.4/tcp/80/ws", .webSocket),
+    ])
+    func method(_ text: String, _ method: TraversalMethod) throws {
+        #expect(LadderPlan.method(of: try Multiaddr(text), capabilities: nil, policy: self.lab) == method)
+    }
+
+    @Test("A circuit is a circuit whatever leads to the relay, and a mapped address is known by the peer's record")
+    func special() throws {
+        let peer = try KeyPair.generate().peerID
+        let circuit = try Multiaddr("/ip4/203.0.113.4/tcp/443/wss/p2p/\(peer)/p2p-circuit")
+        let mapped = try Multiaddr("/ip4/203.0.113.9/tcp/5000")
+        let record = PeerConnectionCapabilities(peer: peer, issuedAt: 0, addresses: [.init(mapped, origin: .natPMP)])
+        #expect(LadderPlan.method(of: circuit, capabilities: record, policy: self.lab) == .circuitRelay)
+        #expect(LadderPlan.method(of: mapped, capabilities: record, policy: self.lab) == .portMapping)
+        #expect(LadderPlan.method(of: mapped, capabilities: nil, policy: self.lab) == .direct)
+        #expect(LadderPlan.method(of: mapped, capabilities: nil, policy: AddressPolicy()) == .local, "a documentation address is nobody's")
+
+        let rungs = LadderPlan.rungs(TraversalPreset.dualRole.methods, addresses: [circuit, mapped, circuit], capabilities: record, policy: self.lab)
+        #expect(rungs.map(\.method) == [.portMapping, .tcpHolePunch, .tcpSimultaneousOpen, .circuitRelay])
+        #expect(rungs.last?.addresses == [circuit])
+    }
+}
