@@ -49,13 +49,18 @@ final class Nodes: Sendable {
         }
     }
 
+    /// The memory medium, for what stands on it.
+    var memory: MemoryTransport { MemoryTransport(network: self.network, group: self.group) }
+
     /// A node that listens and answers ``echo``.
-    func make(listening: Bool = true, _ configure: (inout SwarmConfiguration) -> Void = { _ in }) async throws -> Swarm {
+    func make(
+        listening: Bool = true, transports: [any Transport]? = nil, _ configure: (inout SwarmConfiguration) -> Void = { _ in }
+    ) async throws -> Swarm {
         var configuration = SwarmConfiguration()
         configuration.redundantConnectionGrace = .milliseconds(500)
         configure(&configuration)
         let swarm = Swarm(
-            identity: try KeyPair.generate(), transports: [self.transport], group: self.group, configuration: configuration,
+            identity: try KeyPair.generate(), transports: transports ?? [self.transport], group: self.group, configuration: configuration,
             logger: Logger(label: "test"))
         swarm.register(Self.echo) { stream, _ in
             stream.eventLoop.makeCompletedFuture { try stream.pipeline.syncOperations.addHandler(EchoHandler()) }

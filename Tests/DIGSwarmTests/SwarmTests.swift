@@ -267,11 +267,14 @@ struct SwarmTests {
             #expect(inbound.role == .listener)
             guard case .identified(let info) = await events.next() else { throw NeverHappened() }
             #expect(info.peer == a.localPeer)
-            try await eventually { a.identify(of: b.localPeer) != nil }
+            guard case .observed(let address, let seen) = await events.next() else { throw NeverHappened() }
+            #expect(address == connection.remoteAddress)
+            #expect(seen === inbound)
+            try await eventually { a.statistics.droppedEvents == 1 }
             await connection.close()
             guard case .disconnected(let peer) = await events.next() else { throw NeverHappened() }
             #expect(peer == a.localPeer)
-            try await eventually { a.statistics.droppedEvents == 1 }
+            try await eventually { a.statistics.droppedEvents == 2 }
             await a.shutdown()
             var count = 0
             for await event in slow {
@@ -296,11 +299,9 @@ struct SwarmTests {
             #expect(info.observedAddress == b.connection(to: a.localPeer)?.remoteAddress)
             #expect(b.identify(of: a.localPeer)?.observedAddress == connection.remoteAddress)
 
-            var events = a.events.makeAsyncIterator()
             b.register("/test/new/1.0.0") { stream, _ in stream.eventLoop.makeSucceededVoidFuture() }
             try await b.listen(on: [Multiaddr("/ip4/127.0.0.1/tcp/0")])
-            guard case .identified(let update) = await events.next() else { throw NeverHappened() }
-            #expect(update.protocols.contains("/test/new/1.0.0"))
+            try await eventually { a.identify(of: b.localPeer)?.protocols.contains("/test/new/1.0.0") == true }
             try await eventually { a.identify(of: b.localPeer)?.listenAddresses == b.listenAddresses }
             #expect(b.listenAddresses.count == 2)
             await connection.close()

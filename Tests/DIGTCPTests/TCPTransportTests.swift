@@ -123,23 +123,141 @@ struct TCPTransportTests {
         #expect(!channel.isActive)
     }
 
-    @Test("dials from the listening port when asked to, and from another if that pair is in use")
+    @Test("dials from the listening port, and from another if that pair is in use or a dial-back is wanted")
     func listeningPort() async throws {
+        let dialing = TCPTransport(group: self.group)
+        let remotes = Remotes()
+        let own = try await self.listen(dialing, on: "/ip4/127.0.0.1/tcp/0")
+        let listener = try await self.listen(TCPTransport(group: self.group), on: "/ip4/127.0.0.1/tcp/0", remotes: remotes)
+        let back = try await dialing.dial(listener.address, for: .dialBack, on: self.group.next(), initializer: self.noHandlers)
+        let first = try await self.echo(dialing, to: listener.address)
+        let second = try await self.echo(dialing, to: listener.address)
+        #expect(remotes.all.map { $0 == own.address } == [false, true, false])
+        // The listener still accepts.
+        let third = try await self.echo(TCPTransport(group: self.group), to: own.address)
+        for channel in [back, first, second, third] { try await channel.close() }
+        await own.close()
+        // Nothing listens any more, so the system picks the port.
+        let fourth = try await self.echo(dialing, to: listener.address)
+        #expect(remotes.all.last != own.address)
+        try await fourth.close()
+        await listener.close()
+    }
+
+    @Test("does not dial from the listening port when told not to")
+    func otherPort() async throws {
         var configuration = TCPConfiguration()
-        configuration.dialsFromListeningPort = true
+        configuration.dialsFromListeningPort = false
         let dialing = TCPTransport(group: self.group, configuration: configuration)
         let remotes = Remotes()
         let own = try await self.listen(dialing, on: "/ip4/127.0.0.1/tcp/0")
         let listener = try await self.listen(TCPTransport(group: self.group), on: "/ip4/127.0.0.1/tcp/0", remotes: remotes)
-        let first = try await self.echo(dialing, to: listener.address)
-        let second = try await self.echo(dialing, to: listener.address)
-        #expect(remotes.all.first == own.address)
-        #expect(remotes.all.last != own.address)
-        // The listener still accepts.
-        let third = try await self.echo(TCPTransport(group: self.group), to: own.address)
-        for channel in [first, second, third] { try await channel.close() }
+        try await self.echo(dialing, to: listener.address).close()
+        #expect(remotes.all.count == 1 && remotes.all.first != own.address)
+        // A punch does all the same.
+        try await dialing.dial(listener.address, for: .punch, on: self.group.next(), initializer: self.noHandlers).close()
+        try await remotes.first { $0 == own.address }
         await own.close()
         await listener.close()
+    }
+
+    @Test("a listener's address that leads nowhere is not dialed from")
+    func source() async throws {
+        let transport = TCPTransport(group: self.group)
+        let remotes = Remotes()
+        let near = try await self.listen(transport, on: "/ip4/127.0.0.2/tcp/0")
+        let wildcard = try await self.listen(transport, on: "/ip4/0.0.0.0/tcp/0")
+        let listener = try await self.listen(TCPTransport(group: self.group), on: "/ip4/127.0.0.1/tcp/0", remotes: remotes)
+        // Any source will do for a wildcard, the nearest for none.
+        try await self.echo(transport, to: listener.address).close()
+        #expect(remotes.all.last?.components.last == wildcard.address.components.last)
+        await wildcard.close()
+        try await self.echo(transport, to: listener.address).close()
+        #expect(remotes.all.last == near.address)
+        await near.close()
+        await listener.close()
+    }
+
+    @Test("a punch without a listener of the address family, or with one that is not shared, says so")
+    func punchNeedsListener() async throws {
+        let transport = TCPTransport(group: self.group)
+        let four = try await self.listen(transport, on: "/ip4/127.0.0.1/tcp/0")
+        await #expect(throws: ConnectionError(.notListening, "")) {
+            _ = try await transport.dial(Multiaddr("/ip6/::1/tcp/1"), for: .punch, on: self.group.next(), initializer: self.noHandlers)
+        }
+        var configuration = TCPConfiguration()
+        configuration.sharesListeningPort = false
+        let alone = TCPTransport(group: self.group, configuration: configuration)
+        let own = try await self.listen(alone, on: "/ip4/127.0.0.1/tcp/0")
+        await #expect(throws: ConnectionError(.notListening, "")) {
+            _ = try await alone.dial(four.address, for: .punch, on: self.group.next(), initializer: self.noHandlers)
+        }
+        await four.close()
+        await own.close()
+    }
+
+    @Test("a punch goes on after refusals until the peer is there")
+    func punchRetries() async throws {
+        var configuration = TCPConfiguration()
+        configuration.punchRetryDelay = .milliseconds(1)
+        let transport = TCPTransport(group: self.group, configuration: configuration)
+        let remotes = Remotes()
+        let own = try await self.listen(transport, on: "/ip4/127.0.0.1/tcp/0")
+        let gone = try await self.listen(TCPTransport(group: self.group), on: "/ip4/127.0.0.1/tcp/0")
+        await gone.close()
+        let made = Remotes()
+        let punch = Task {
+            try await transport.dial(gone.address, for: .punch, on: self.group.next()) { channel in
+                made.append(gone.address)
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
+        }
+        // Meanwhile the punch is refused as well.
+        for _ in 0..<100 {
+            await #expect(throws: IOError.self) {
+                _ = try await transport.dial(gone.address, for: .dialBack, on: self.group.next(), initializer: self.noHandlers)
+            }
+        }
+        let listener = try await self.listen(TCPTransport(group: self.group), on: "\(gone.address)", remotes: remotes)
+        let channel = try await punch.value
+        #expect(made.all.count == 1)
+        try await channel.close()
+        try await remotes.first { $0 == own.address }
+        await own.close()
+        await listener.close()
+    }
+
+    @Test("a punch ends when it is cancelled or its time is over, and leaves no socket", arguments: [true, false])
+    func punchEnds(isCancelled: Bool) async throws {
+        var configuration = TCPConfiguration()
+        configuration.connectTimeout = isCancelled ? .seconds(30) : .milliseconds(200)
+        let transport = TCPTransport(group: self.group, configuration: configuration)
+        let own = try await self.listen(transport, on: "/ip4/127.0.0.1/tcp/0")
+        let gone = try await self.listen(TCPTransport(group: self.group), on: "/ip4/127.0.0.1/tcp/0")
+        await gone.close()
+        let punch = Task { try await transport.dial(gone.address, for: .punch, on: self.group.next(), initializer: self.noHandlers) }
+        if isCancelled {
+            punch.cancel()
+            await #expect(throws: CancellationError.self) { _ = try await punch.value }
+        } else {
+            await #expect(throws: IOError.self) { _ = try await punch.value }
+        }
+        await own.close()
+        // Only free if nothing is bound to it any more, for this socket does not share.
+        try await ServerBootstrap(group: self.group).bind(to: SocketAddress(ipAddress: "127.0.0.1", port: own.port)).get().close()
+    }
+
+    @Test("a socket does not connect to itself: a dial to the own listener comes from another port, a punch is refused")
+    func selfConnection() async throws {
+        let transport = TCPTransport(group: self.group)
+        let remotes = Remotes()
+        let own = try await self.listen(transport, on: "/ip4/127.0.0.1/tcp/0", remotes: remotes)
+        try await self.echo(transport, to: own.address).close()
+        #expect(remotes.all.count == 1 && remotes.all.first != own.address)
+        await #expect(throws: ConnectionError(.peerMismatch, "")) {
+            _ = try await transport.dial(own.address, for: .punch, on: self.group.next(), initializer: self.noHandlers)
+        }
+        await own.close()
     }
 
     @Test("resolves names, keeping what follows the port")
@@ -176,10 +294,26 @@ final class Remotes: Sendable {
     private let addresses = Mutex<[Multiaddr]>([])
     var all: [Multiaddr] { self.addresses.withLock { $0 } }
     func append(_ address: Multiaddr) { self.addresses.withLock { $0.append(address) } }
+
+    /// Waits for an address that fits: a connection is open for its dialer before it is accepted.
+    func first(where fits: (Multiaddr) -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(20)
+        while !self.all.contains(where: fits) {
+            guard ContinuousClock.now < end else { throw ConnectionError(.timedOut, "nobody came") }
+            try await Task.sleep(for: .milliseconds(1))
+        }
+    }
 }
 
 extension EventLoopFuture where Value: Sendable {
     fileprivate func result() async -> Result<Value, any Error> {
         do { return .success(try await self.get()) } catch { return .failure(error) }
+    }
+}
+
+extension Listener {
+    fileprivate var port: Int {
+        guard case .tcp(let port) = self.address.components.last else { return 0 }
+        return Int(port)
     }
 }

@@ -31,33 +31,44 @@ extension Swarm {
     private enum Step {
         case reuse(SwarmConnection)
         case join(Dial)
-        case start(Dial)
+        case start(Dial, DialKey)
     }
 
     private func connect(to target: DialTarget, addresses: [Multiaddr], options: DialOptions) async throws -> SwarmConnection {
         var addresses = addresses
+        var options = options
+        // Over a relay there is no port to leave from.
+        if options.purpose != .connect { options.requiresDirect = true }
         while true {
             try Task.checkCancellation()
             let step = try self.state.withLock { state throws(ConnectionError) -> Step in
                 guard !state.isClosed else { throw ConnectionError(.closed, "the swarm is shut down") }
-                if case .peer(let peer) = target, let connection = state.pool.preferred(for: peer), !connection.isClosing {
+                if !options.requiresNew, case .peer(let peer) = target, let connection = state.pool.preferred(for: peer),
+                    !connection.isClosing, !(options.requiresDirect && connection.isRelayed)
+                {
                     return .reuse(connection)
                 }
-                if let dial = state.dials[target] { return .join(dial) }
-                let dial = Dial(addresses: addresses)
-                state.dials[target] = dial
-                return .start(dial)
+                var key = DialKey(target: target, options: options)
+                if options.requiresNew {
+                    state.dialSerial += 1
+                    key.serial = state.dialSerial
+                } else if let dial = state.dials[key] {
+                    return .join(dial)
+                }
+                let dial = Dial(addresses: addresses, options: options)
+                state.dials[key] = dial
+                return .start(dial, key)
             }
             switch step {
             case .reuse(let connection):
                 return connection
-            case .start(let dial):
+            case .start(let dial, let key):
                 // Owned by `dial`, which cancels it when nobody waits any more.
-                dial.started(Task { [addresses] in await self.run(dial, to: target, addresses: addresses) })
-                return self.current(try await dial.wait())
+                dial.started(Task { [addresses] in await self.run(dial, key, addresses: addresses) })
+                return self.current(try await dial.wait(), for: options)
             case .join(let dial):
                 do {
-                    return self.current(try await dial.wait())
+                    return self.current(try await dial.wait(), for: options)
                 } catch is CancellationError where !Task.isCancelled {
                     // Those who began the dial gave it up.
                 } catch {
@@ -69,8 +80,9 @@ extension Swarm {
     }
 
     /// The connection to hand out in place of `connection`, which may have become redundant meanwhile.
-    private func current(_ connection: SwarmConnection) -> SwarmConnection {
-        self.openConnection(to: connection.remotePeer) ?? connection
+    private func current(_ connection: SwarmConnection, for options: DialOptions) -> SwarmConnection {
+        guard !options.requiresNew, let current = self.openConnection(to: connection.remotePeer) else { return connection }
+        return options.requiresDirect && current.isRelayed ? connection : current
     }
 
     private enum DialEvent {
@@ -80,26 +92,26 @@ extension Swarm {
     }
 
     /// Performs what a ``DialStateMachine`` asks for. Waiters are told before the last attempts have been cleaned up.
-    private func run(_ dial: Dial, to target: DialTarget, addresses: [Multiaddr]) async {
+    private func run(_ dial: Dial, _ key: DialKey, addresses: [Multiaddr]) async {
         let finish: @Sendable (Result<SwarmConnection, any Error>) -> Void = { result in
             self.state.withLock { state in
-                if state.dials[target] === dial { state.dials[target] = nil }
+                if state.dials[key] === dial { state.dials[key] = nil }
             }
             dial.finish(result)
         }
-        let expected: PeerID? = if case .peer(let peer) = target { peer } else { nil }
+        let expected: PeerID? = if case .peer(let peer) = key.target { peer } else { nil }
         let clock = ContinuousClock()
 
         await withTaskGroup(of: DialEvent.self) { group in
-            var machine = DialStateMachine(configuration: self.configuration.dialing, now: clock.now)
-            self.add(addresses, expecting: expected, to: &machine, in: &group)
+            var machine = DialStateMachine(configuration: self.configuration.dialing.adapted(to: key.options), now: clock.now)
+            self.add(addresses, expecting: expected, options: key.options, to: &machine, in: &group)
             var timer: ContinuousClock.Instant?
 
             while true {
                 while let action = machine.poll(now: clock.now) {
                     switch action {
                     case .start(let id, let address):
-                        group.addTask { .attempt(id, await self.attempt(address, expecting: expected)) }
+                        group.addTask { .attempt(id, await self.attempt(address, expecting: expected, options: key.options)) }
                     case .fail(let error):
                         group.cancelAll()
                         let name = expected.map { "\($0)" } ?? addresses.map(\.description).joined(separator: ", ")
@@ -128,7 +140,7 @@ extension Swarm {
                 case .attempt(let id, .failure(let error)):
                     machine.attemptFailed(id, because: error, now: clock.now)
                 case .resolution(let name, .success(let addresses)):
-                    self.add(addresses, expecting: expected, to: &machine, in: &group)
+                    self.add(addresses, expecting: expected, options: key.options, behind: name, to: &machine, in: &group)
                     machine.resolved(name)
                 case .resolution(let name, .failure(let error)):
                     machine.resolutionFailed(name, because: error)
@@ -140,8 +152,11 @@ extension Swarm {
     }
 
     /// Sorts out what can't or may not be dialed and asks for the addresses behind names.
+    ///
+    /// - Parameter name: What `addresses` were asked for.
     private func add(
-        _ addresses: [Multiaddr], expecting expected: PeerID?, to machine: inout DialStateMachine, in group: inout TaskGroup<DialEvent>
+        _ addresses: [Multiaddr], expecting expected: PeerID?, options: DialOptions, behind name: Multiaddr? = nil,
+        to machine: inout DialStateMachine, in group: inout TaskGroup<DialEvent>
     ) {
         var usable: [Multiaddr] = []
         for address in addresses {
@@ -149,47 +164,112 @@ extension Swarm {
                 machine.rejected(address, because: ConnectionError(.peerMismatch, "the address belongs to \(named)"))
                 continue
             }
-            let address = expected == nil ? address : address.removingPeerID()
-            if address.components.contains(where: { if case .dnsaddr = $0 { true } else { false } }) {
-                machine.rejected(address, because: ConnectionError(.noCommonProtocol, "dnsaddr names need TXT records, which are not looked up"))
-            } else if !self.configuration.addressFilter(address) {
-                machine.rejected(address, because: ConnectionError(.limitExceeded, "the configuration forbids this address"))
-            } else if let transport = self.transports.first(where: { $0.canDial(address) }) {
-                guard address.hasName else {
-                    usable.append(address)
-                    continue
-                }
-                if machine.resolving(address) {
-                    group.addTask {
-                        do {
-                            return .resolution(address, .success(try await transport.resolve(address)))
-                        } catch {
-                            return .resolution(address, .failure(error))
-                        }
+            // A relay is told whom it is to connect to.
+            let address = expected.map { address.isRelayed ? address.withPeerID($0) : address.removingPeerID() } ?? address
+            if let error = self.refusal(of: address, options: options) {
+                machine.rejected(address, because: error)
+            } else if !address.hasName || (address == name && options.source == .user) {
+                usable.append(address)
+            } else if address == name {
+                machine.rejected(address, because: ConnectionError(.addressForbidden, "what the name stands for can't be checked"))
+            } else if let transport = self.resolver(of: address), options.source == .stranger || !address.isRelayed {
+                guard machine.resolving(address) else { continue }
+                group.addTask {
+                    do {
+                        return .resolution(address, .success(try await Self.resolve(address, with: transport)))
+                    } catch {
+                        return .resolution(address, .failure(error))
                     }
                 }
+            } else if options.source == .stranger {
+                machine.rejected(address, because: ConnectionError(.addressForbidden, "what the name stands for can't be checked"))
             } else {
-                machine.rejected(address, because: ConnectionError(.noCommonProtocol, "no transport dials this address"))
+                usable.append(address)
             }
         }
-        machine.added(usable)
+        machine.added(usable, resolvedFrom: name)
     }
 
-    private func attempt(_ address: Multiaddr, expecting expected: PeerID?) async -> Result<SwarmConnection, any Error> {
+    /// Why `address` is not to be dialed; nil if it is.
+    private func refusal(of address: Multiaddr, options: DialOptions) -> ConnectionError? {
+        if address.components.contains(where: { if case .dnsaddr = $0 { true } else { false } }) {
+            return ConnectionError(.noCommonProtocol, "dnsaddr names need TXT records, which are not looked up")
+        }
+        if !self.configuration.addressFilter(address) {
+            return ConnectionError(.addressForbidden, "the configuration forbids this address")
+        }
+        if !self.transports.contains(where: { $0.canDial(address) }) {
+            return ConnectionError(.noCommonProtocol, "no transport dials this address")
+        }
+        if options.requiresDirect, address.isRelayed {
+            return ConnectionError(.addressForbidden, "a direct connection is wanted")
+        }
+        if options.source == .stranger, !self.configuration.addressPolicy.isPublic(address) {
+            // Nobody new is dialed for a circuit over a relay that is connected.
+            guard let relay = address.relay, self.openConnection(to: relay) != nil else {
+                return ConnectionError(.addressForbidden, "the address is not on the public internet, and a stranger named it")
+            }
+        }
+        return nil
+    }
+
+    /// Knows the addresses behind the name in `address`, which for a circuit is that of the relay.
+    private func resolver(of address: Multiaddr) -> (any Transport)? {
+        let outer = address.untilCircuit
+        return self.transports.first { $0.canDial(outer) }
+    }
+
+    private static func resolve(_ address: Multiaddr, with transport: any Transport) async throws -> [Multiaddr] {
+        let outer = address.untilCircuit
+        let inner = address.components.dropFirst(outer.components.count)
+        return try await transport.resolve(outer).map { Multiaddr(components: $0.components + inner) }
+    }
+
+    /// Ours: how long the peer may be silent on a channel whose ends may both be the dialer, before this end takes it that it is. The
+    /// peer proposes at once if it is one, so its bytes come right behind the last packet of the TCP handshake where it connected, and
+    /// a round trip later where both did. The two differ so that never both ends propose, whichever way the channel came about.
+    private static let acceptedSilence: Duration = .milliseconds(150)
+    private static let dialedSilence: Duration = .seconds(1)
+
+    /// Which side of the handshake an accepted channel takes.
+    func roleChoice(ofAcceptedFrom remote: Multiaddr) -> RoleChoice {
+        guard let host = remote.host, self.state.withLock({ $0.punches[host] != nil }) else { return .fixed(.listener) }
+        return .detected(silence: Self.acceptedSilence)
+    }
+
+    private func attempt(_ address: Multiaddr, expecting expected: PeerID?, options: DialOptions) async -> Result<SwarmConnection, any Error> {
+        guard options.purpose == .punch, options.role == .dialer, let host = address.host else {
+            return await self.attempt(address, expecting: expected, options: options, isRetry: false)
+        }
+        self.state.withLock { $0.punches[host, default: 0] += 1 }
+        defer {
+            self.state.withLock { state in
+                guard let count = state.punches[host], count > 1 else { return state.punches[host] = nil }
+                state.punches[host] = count - 1
+            }
+        }
+        return await self.attempt(address, expecting: expected, options: options, isRetry: false)
+    }
+
+    private func attempt(
+        _ address: Multiaddr, expecting expected: PeerID?, options: DialOptions, isRetry: Bool
+    ) async -> Result<SwarmConnection, any Error> {
         guard let transport = self.transports.first(where: { $0.canDial(address) }) else {
             return .failure(ConnectionError(.noCommonProtocol, "no transport dials this address"))
         }
         let eventLoop = self.group.next()
         let upgrade = ConnectionUpgrade(
-            role: .dialer, expecting: expected, remoteAddress: address.removingPeerID(), on: eventLoop, swarm: self)
+            role: options.role == .dialer ? .fixed(.dialer) : .detected(silence: Self.dialedSilence), expecting: expected,
+            remoteAddress: address.removingPeerID(), on: eventLoop, swarm: self)
+        let purpose = isRetry ? .dialBack : options.purpose
         // Owned by `upgrade`, which cancels it unless the peer may use the connection already.
         let dialing = Task {
-            try await transport.dial(address, for: .connect, on: eventLoop) { channel in
+            try await transport.dial(address, for: purpose, on: eventLoop) { channel in
                 channel.eventLoop.makeCompletedFuture { try upgrade.start(on: channel) }
             }
         }
         upgrade.started(dialing)
-        return await withTaskCancellationHandler {
+        let result: Result<SwarmConnection, any Error> = await withTaskCancellationHandler {
             do {
                 _ = try await dialing.value
             } catch {
@@ -205,10 +285,56 @@ extension Swarm {
         } onCancel: {
             upgrade.cancel()
         }
+        guard case .failure(let error) = result, !isRetry, options.purpose == .connect, options.role == .dialer,
+            (error as? ConnectionError)?.code == .protocolViolation, self.leftFromListeningPort(upgrade), !Task.isCancelled
+        else { return result }
+        // Both ends dialed from the ports they listen on, and their first packets crossed: TCP made one connection of the two dials, of
+        // which both ends are the dialer. From another port that can't happen.
+        return await self.attempt(address, expecting: expected, options: options, isRetry: true)
+    }
+
+    private func leftFromListeningPort(_ upgrade: ConnectionUpgrade) -> Bool {
+        guard let port = upgrade.localAddress?.components.last, case .tcp = port else { return false }
+        return self.state.withLock { $0.listeners.contains { $0.address.components.contains(port) } }
+    }
+}
+
+extension DialConfiguration {
+    /// Ours: addresses punched at the same time.
+    private static let maximumParallelPunches = 32
+
+    fileprivate func adapted(to options: DialOptions) -> DialConfiguration {
+        var copy = self
+        if let timeout = options.timeout { copy.timeout = timeout }
+        if options.purpose == .punch {
+            // The peer has begun at this moment too, and no attempt ends before it works.
+            copy.attemptDelay = .zero
+            copy.maximumParallelAttempts = max(self.maximumParallelAttempts, Self.maximumParallelPunches)
+        }
+        return copy
     }
 }
 
 extension Multiaddr {
+    fileprivate var isRelayed: Bool { self.components.contains(.p2pCircuit) }
+
+    /// What comes before `/p2p-circuit`.
+    fileprivate var untilCircuit: Multiaddr { Multiaddr(components: Array(self.components.prefix { $0 != .p2pCircuit })) }
+
+    /// The last relay of a circuit.
+    fileprivate var relay: PeerID? { self.isRelayed ? self.untilCircuit.peerID : nil }
+
+    /// The IP address of the other end.
+    fileprivate var host: Component? {
+        self.components.lazy.compactMap { component in
+            switch component {
+            case .ip4: component
+            case .ip6(let ip): ip.mappedIPv4.map { .ip4($0) } ?? component
+            default: nil
+            }
+        }.first
+    }
+
     fileprivate var hasName: Bool {
         self.components.contains {
             switch $0 {

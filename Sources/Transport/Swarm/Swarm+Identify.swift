@@ -73,7 +73,12 @@ extension Swarm {
                 state.identified[peer] = info
                 return info
             }
-            if let info { self.hub.emit(.identified(info)) }
+            guard let info else { return }
+            self.hub.emit(.identified(info))
+            // Over a relay the peer sees the relay.
+            if let observed = message.observedAddress, !connection.isRelayed {
+                self.hub.emit(.observed(observed.removingPeerID(), on: connection))
+            }
         } catch {
             self.logger.debug("identify failed", metadata: ["dig.swarm.peer": "\(peer)", "dig.swarm.error": "\(error)"])
         }
@@ -95,7 +100,7 @@ extension Swarm {
     // MARK: This node
 
     func ownMessage(for observed: Multiaddr) -> IdentifyMessage {
-        let addresses = self.listenAddresses
+        let addresses = self.announcedAddresses
         return IdentifyMessage(
             protocolVersion: self.configuration.protocolVersion,
             agentVersion: self.configuration.agentVersion,

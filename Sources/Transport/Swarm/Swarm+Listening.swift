@@ -31,52 +31,26 @@ extension Swarm {
             for listener in listeners { await listener.close() }
             throw error
         }
-        self.hub.emit(.listenAddressesChanged)
-        self.schedulePush()
+        self.addressesMayHaveChanged()
+        self.watchInterfaces()
         return listeners.map(\.address)
     }
 
     /// The addresses listened on, with the addresses of the machine's interfaces in place of wildcards, loopback ones last.
     ///
-    /// Link-local IPv6 addresses are left out: they mean nothing without a zone, and the zone means nothing to others.
+    /// Link-local IPv6 addresses are left out: they mean nothing without a zone, and the zone means nothing to others. So is a listener that
+    /// waits for circuits of whatever relay.
     public var listenAddresses: [Multiaddr] {
         let bound = self.state.withLock { $0.listeners.map(\.address) }
+        let interfaces = bound.contains(where: \.isWildcard) ? self.configuration.interfaceAddresses() : []
         var seen: Set<Multiaddr> = []
-        let all = bound.flatMap(Self.expanded).filter { seen.insert($0).inserted }
-        return all.filter { !Self.isLoopback($0) } + all.filter(Self.isLoopback)
-    }
-
-    private static func expanded(_ address: Multiaddr) -> [Multiaddr] {
-        let rest = address.components.dropFirst()
-        switch address.components.first {
-        case .ip4(.any):
-            return Self.interfaceAddresses().compactMap { if case .ip4 = $0 { Multiaddr(components: [$0] + rest) } else { nil } }
-        case .ip6(.any):
-            return Self.interfaceAddresses().compactMap { if case .ip6 = $0 { Multiaddr(components: [$0] + rest) } else { nil } }
-        default:
-            return [address]
-        }
-    }
-
-    private static func interfaceAddresses() -> [Multiaddr.Component] {
-        let devices: [NIONetworkDevice]
-        do { devices = try System.enumerateDevices() } catch { return [] }
-        return devices.compactMap { device in
-            guard let ip = device.address.flatMap({ Multiaddr(ip: $0) }), ip.components.count == 1 else { return nil }
-            return ip.components.first
-        }
-    }
-
-    private static func isLoopback(_ address: Multiaddr) -> Bool {
-        switch address.components.first {
-        case .ip4(let ip): ip.scope == .loopback
-        case .ip6(let ip): ip.scope == .loopback
-        default: false
-        }
+        let all = bound.flatMap { $0.expanded(to: interfaces) }.filter { $0.components.first != .p2pCircuit && seen.insert($0).inserted }
+        return all.filter { !$0.isLoopback } + all.filter(\.isLoopback)
     }
 
     private func accepted(_ channel: any Channel, from remote: Multiaddr) -> EventLoopFuture<Void> {
-        let upgrade = ConnectionUpgrade(role: .listener, expecting: nil, remoteAddress: remote, on: channel.eventLoop, swarm: self)
+        let upgrade = ConnectionUpgrade(
+            role: self.roleChoice(ofAcceptedFrom: remote), expecting: nil, remoteAddress: remote, on: channel.eventLoop, swarm: self)
         let isAdmitted = self.state.withLock { state in
             guard !state.isClosed, state.inboundUpgrades.count < self.configuration.maximumInboundHandshakes else { return false }
             if let origin = Origin(remote) {

@@ -12,21 +12,23 @@ import Synchronization
 ///
 /// Everything works from `init` on; ``run()`` adds an orderly end. A swarm that is not run must be ended with ``shutdown()``.
 public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
-    enum DialTarget: Hashable {
-        case peer(PeerID)
-        /// Whoever answers there.
-        case address(Multiaddr)
-    }
-
     struct State {
         var pool: ConnectionPool<SwarmConnection>
         var listeners: [any Listener] = []
-        var dials: [DialTarget: Dial] = [:]
+        var dials: [DialKey: Dial] = [:]
+        /// Counts the dials that want a connection of their own.
+        var dialSerial: UInt64 = 0
         /// Accepted channels that are still shaking hands.
         var inboundUpgrades: [ObjectIdentifier: ConnectionUpgrade] = [:]
+        /// Punches under way in which this end is to be the dialer, by the IP address aimed at.
+        var punches: [Multiaddr.Component: Int] = [:]
         var protections: [PeerID: Set<String>] = [:]
         /// Of connected peers only.
         var identified: [PeerID: IdentifyInfo] = [:]
+        /// What is announced beside the addresses listened on, by who said so.
+        var advertised: [String: [Multiaddr]] = [:]
+        /// Looks at the machine's interfaces.
+        var interfacePoll: RepeatedTask?
         /// The record signed last, and what it says.
         var ownRecord: OwnRecord?
         var isPushScheduled = false
@@ -48,6 +50,8 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
     let traffic = TrafficCounter()
     let hub: EventHub
     let state: Mutex<State>
+    /// What was announced last. Held while the addresses are gathered, so that the last to gather is the last to tell.
+    let announced = Mutex<[Multiaddr]>([])
 
     /// - Parameters:
     ///   - transports: The first that understands an address is used for it.
@@ -88,6 +92,8 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
     public func shutdown() async {
         let (listeners, dials, upgrades, connections) = self.state.withLock { state in
             state.isClosed = true
+            state.interfacePoll?.cancel()
+            state.interfacePoll = nil
             defer { state.listeners = [] }
             return (state.listeners, Array(state.dials.values), Array(state.inboundUpgrades.values), state.pool.all)
         }
@@ -168,7 +174,7 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
     /// Takes a connection that is ready for streams, or throws if there is no room.
     func established(_ connection: SwarmConnection) throws {
         let peer = connection.remotePeer
-        let (dial, victim) = try self.state.withLock { state throws(ConnectionError) -> (Dial?, SwarmConnection?) in
+        let (dials, victim) = try self.state.withLock { state throws(ConnectionError) -> ([Dial], SwarmConnection?) in
             guard !state.isClosed else { throw ConnectionError(.closed, "the swarm is shut down") }
             let admission = state.pool.insert(connection, now: .now()) { state.protections[$0] != nil }
             guard case .admit(let isFirst, let redundant, let victim) = admission else {
@@ -181,13 +187,18 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
             }
             redundant?.setRedundant(true)
             if isFirst { self.hub.emit(.connected(connection)) }
-            return (state.dials.removeValue(forKey: .peer(peer)), victim)
+            if let redundant, redundant !== connection, redundant.isRelayed, !connection.isRelayed {
+                self.hub.emit(.upgraded(connection))
+            }
+            let satisfied = state.dials.filter { $0.key.target == .peer(peer) && $0.value.isSatisfied(by: connection) }
+            for key in satisfied.keys { state.dials[key] = nil }
+            return (Array(satisfied.values), victim)
         }
         self.logger.debug(
             "connected", metadata: ["dig.swarm.peer": "\(peer)", "dig.swarm.address": "\(connection.remoteAddress)", "dig.swarm.role": "\(connection.role)"])
         connection.closeFuture.whenComplete { _ in self.removed(connection) }
         victim?.startClosing()
-        if let dial {
+        for dial in dials {
             dial.finish(.success(connection))
             dial.cancel()
         }

@@ -44,6 +44,8 @@ public struct SwarmConfiguration: Sendable {
 
     /// How often the machine's interfaces are looked at while a wildcard is listened on. Each look costs one system call.
     public var interfacePollInterval: Duration = .seconds(5)
+    /// What stands for a wildcard. A test puts its own in place.
+    package var interfaceAddresses: @Sendable () -> [Multiaddr.Component] = Self.systemInterfaceAddresses
     /// Addresses that identify and the signed peer record mention. More are left out, loopback and private ones first. A record of 32
     /// addresses over relays fits the 8 KiB that peers read.
     public var maximumAnnouncedAddresses = 32

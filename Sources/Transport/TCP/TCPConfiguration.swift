@@ -1,15 +1,25 @@
 /// How TCP sockets are made.
 public struct TCPConfiguration: Sendable {
-    /// How long a dial waits for the peer's SYN/ACK. Short values fail on slow links, long ones keep dead addresses in the race.
+    /// How long a dial waits for the peer's SYN/ACK, and how long a punch goes on. Short values fail on slow links, long ones keep dead
+    /// addresses in the race.
     public var connectTimeout: Duration = .seconds(10)
 
-    /// Dials from the port of a listener of the same address family, so that a NAT maps both alike and hole punching has a port to aim at.
+    /// Makes ordinary connections leave from the port of a listener of the same address family: the NAT maps that port then, peers see it and
+    /// report it, and a punch has a port to aim at.
     ///
-    /// Off, the system picks a port for each dial. On, a dial whose four-tuple is in use falls back to that.
-    public var dialsFromListeningPort = false
+    /// Off, the system picks a port for each connection. On, one whose four-tuple is in use falls back to that. A punch leaves from the
+    /// listening port and a dial-back from another in any case.
+    public var dialsFromListeningPort = true
 
-    /// Lets other sockets of the same user bind the listening port too, which ``dialsFromListeningPort`` needs (`SO_REUSEPORT`).
+    /// Lets other sockets of the same user bind the listening port too, which ``dialsFromListeningPort`` and a punch need (`SO_REUSEPORT`).
     public var sharesListeningPort = true
+
+    /// How long one attempt of a punch waits. The kernel repeats a SYN after one second, three and seven (RFC 6298 §2.1 and §5.5), which is
+    /// seldom; a new attempt begins with the first again. Shorter than a round trip, an answer would meet a socket that is gone.
+    public var punchAttemptTimeout: Duration = .seconds(2)
+
+    /// The wait before a punch that was refused is tried again. A NAT that answers strangers with RST refuses until its own side has begun.
+    public var punchRetryDelay: Duration = .milliseconds(50)
 
     /// Connections the kernel completes before they are accepted.
     public var backlog: Int32 = 1024

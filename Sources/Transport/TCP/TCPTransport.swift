@@ -51,7 +51,12 @@ public struct TCPTransport: Transport {
         for address in try await self.resolve(address) {
             guard let endpoint = TCPEndpoint(address), case .ip(let ip) = endpoint.host else { continue }
             do {
-                return try await self.dial(SocketAddress(ip: ip, port: endpoint.port), on: eventLoop, initializer: initializer)
+                let address = try SocketAddress(ip: ip, port: endpoint.port)
+                switch purpose {
+                case .connect: return try await self.connect(to: address, on: eventLoop, initializer: initializer)
+                case .punch: return try await self.punch(address, on: eventLoop, initializer: initializer)
+                case .dialBack: return try await self.dial(address, from: nil, on: eventLoop, initializer: initializer)
+                }
             } catch let error as CancellationError {
                 throw error
             } catch {
@@ -61,27 +66,78 @@ public struct TCPTransport: Transport {
         throw lastError
     }
 
-    private func dial(
-        _ address: SocketAddress, on eventLoop: any EventLoop,
+    private func connect(
+        to address: SocketAddress, on eventLoop: any EventLoop,
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> any Channel {
-        if self.configuration.dialsFromListeningPort, let local = self.boundAddresses.source(for: address) {
+        if self.configuration.dialsFromListeningPort, self.configuration.sharesListeningPort,
+            let local = self.boundAddresses.source(for: address)
+        {
             do {
                 return try await self.dial(address, from: local, on: eventLoop, initializer: initializer)
-            } catch let error as IOError where error.errnoCode == EADDRINUSE || error.errnoCode == EADDRNOTAVAIL {
-                // The four-tuple is in use or in TIME_WAIT: a port of the system's choice will do.
+            } catch where Self.concernsSource(error) {
+                // The four-tuple is in use or in TIME_WAIT, the listener's address leads nowhere, or the two are the same: a port of the
+                // system's choice will do.
             }
         }
         return try await self.dial(address, from: nil, on: eventLoop, initializer: initializer)
     }
 
-    private func dial(
-        _ address: SocketAddress, from local: SocketAddress?, on eventLoop: any EventLoop,
+    /// Whether another source may do what this one could not.
+    private static func concernsSource(_ error: any Error) -> Bool {
+        switch error {
+        case let error as IOError: [EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENETUNREACH].contains(error.errnoCode)
+        case let error as ConnectionError: error.code == .peerMismatch
+        default: false
+        }
+    }
+
+    /// Dials again and again from the listening port, so that there is nearly always a socket which waits for the peer's SYN (a simultaneous
+    /// open, RFC 9293 §3.5); between two attempts the listener takes it.
+    private func punch(
+        _ address: SocketAddress, on eventLoop: any EventLoop,
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> any Channel {
+        guard self.configuration.sharesListeningPort else {
+            throw ConnectionError(.notListening, "the configuration does not share the listening port with dials")
+        }
+        guard let local = self.boundAddresses.source(for: address) else {
+            throw ConnectionError(.notListening, "no listener of this address family to punch from")
+        }
+        let clock = ContinuousClock()
+        let end = clock.now + self.configuration.connectTimeout
+        while true {
+            do {
+                let left = clock.now.duration(to: end)
+                return try await self.dial(
+                    address, from: local, for: min(self.configuration.punchAttemptTimeout, left), on: eventLoop, initializer: initializer)
+            } catch where Self.mayPassLater(error) && clock.now + self.configuration.punchRetryDelay < end {
+                try await clock.sleep(for: self.configuration.punchRetryDelay)
+            }
+        }
+    }
+
+    /// Whether a punch that failed so is worth another attempt.
+    private static func mayPassLater(_ error: any Error) -> Bool {
+        switch error {
+        case let error as IOError:
+            // EADDRNOTAVAIL, on some systems EADDRINUSE: the listener has accepted the peer's dial; if that comes to nothing the pair is free again.
+            [ECONNREFUSED, ECONNRESET, ECONNABORTED, EHOSTUNREACH, ETIMEDOUT, EADDRNOTAVAIL, EADDRINUSE].contains(error.errnoCode)
+        case let error as ConnectionError:
+            error.code == .timedOut
+        default:
+            false
+        }
+    }
+
+    private func dial(
+        _ address: SocketAddress, from local: SocketAddress?, for timeout: Duration? = nil, on eventLoop: any EventLoop,
+        initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+    ) async throws -> any Channel {
+        let timeout = timeout ?? self.configuration.connectTimeout
         let pending = PendingChannel()
         var bootstrap = ClientBootstrap(group: eventLoop)
-            .connectTimeout(TimeAmount(self.configuration.connectTimeout))
+            .connectTimeout(TimeAmount(timeout))
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: self.configuration.receiveBufferByteCount))
@@ -99,19 +155,30 @@ public struct TCPTransport: Transport {
         }
         do {
             return try await pending.run {
-                let connected = bootstrap.connect(to: address)
-                guard local != nil else { return try await connected.get() }
-                return try await connected.flatMap { channel in
-                    initializer(channel).flatMap { channel.setOption(.autoRead, value: true) }.map { channel }
-                        .flatMapErrorThrowing { error in
-                            channel.close(promise: nil)
-                            throw error
-                        }
+                try await bootstrap.connect(to: address).flatMap { channel in
+                    Self.connected(channel, initializer: local == nil ? nil : initializer)
                 }.get()
             }
         } catch ChannelError.connectTimeout {
-            throw ConnectionError(.timedOut, "no answer in \(self.configuration.connectTimeout)")
+            throw ConnectionError(.timedOut, "no answer in \(timeout)")
         }
+    }
+
+    /// - Parameter initializer: Has not run yet; nil if it has.
+    private static func connected(
+        _ channel: any Channel, initializer: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
+    ) -> EventLoopFuture<any Channel> {
+        // A socket whose SYN comes back to itself is connected to itself, which TCP takes for a simultaneous open.
+        if let local = channel.localAddress, local == channel.remoteAddress {
+            channel.close(promise: nil)
+            return channel.eventLoop.makeFailedFuture(ConnectionError(.peerMismatch, "the address is that of this node itself"))
+        }
+        guard let initializer else { return channel.eventLoop.makeSucceededFuture(channel) }
+        return initializer(channel).flatMap { channel.setOption(.autoRead, value: true) }.map { channel }
+            .flatMapErrorThrowing { error in
+                channel.close(promise: nil)
+                throw error
+            }
     }
 
     public func listen(
@@ -173,10 +240,19 @@ private final class BoundAddresses: Sendable {
         }
     }
 
-    /// The address to dial `remote` from.
+    /// The address to dial `remote` from: a wildcard if one of the family is listened on, else one that is as near or as far as `remote`.
     func source(for remote: SocketAddress) -> SocketAddress? {
-        self.addresses.withLock { addresses in
-            addresses.first { $0.protocol == remote.protocol }
+        let candidates = self.addresses.withLock { addresses in addresses.filter { $0.protocol == remote.protocol } }
+        return candidates.first { $0.scope == .unspecified } ?? candidates.first { ($0.scope == .loopback) == (remote.scope == .loopback) }
+    }
+}
+
+extension SocketAddress {
+    fileprivate var scope: AddressScope? {
+        switch Multiaddr(ip: self)?.components.last {
+        case .ip4(let ip): ip.scope
+        case .ip6(let ip): ip.scope
+        default: nil
         }
     }
 }

@@ -16,8 +16,10 @@ struct ConnectionPoolTests {
         var isUsed = false
         var lastUse: NIODeadline
         var isClosing = false
+        let isRelayed: Bool
 
-        init(_ id: UInt64, _ role: ConnectionRole, from local: PeerID, to remote: PeerID, at time: Int64 = 0) {
+        init(_ id: UInt64, _ role: ConnectionRole, from local: PeerID, to remote: PeerID, at time: Int64 = 0, isRelayed: Bool = false) {
+            self.isRelayed = isRelayed
             self.id = ConnectionID(rawValue: id)
             self.role = role
             self.localPeer = local
@@ -78,6 +80,42 @@ struct ConnectionPoolTests {
         #expect(pool.preferred(for: self.high)?.id.rawValue == 3)
         #expect(pool.count == 3)
         #expect(pool.preferred.count == 1)
+    }
+
+    @Test(
+        "a direct connection is preferred to a relayed one at both ends, whoever dialed which and whenever",
+        arguments: [true, false], [0, 1, 3600] as [Int64])
+    func directBeforeRelayed(lowDialsDirect: Bool, seconds: Int64) {
+        for lowDialsRelayed in [true, false] {
+            for directFirst in [true, false] {
+                for (local, remote) in [(self.low, self.high), (self.high, self.low)] {
+                    func role(_ lowDials: Bool) -> ConnectionRole { lowDials == (local == self.low) ? .dialer : .listener }
+                    var pool = self.pool()
+                    let direct = Fake(1, role(lowDialsDirect), from: local, to: remote, at: directFirst ? 0 : seconds)
+                    let relayed = Fake(2, role(lowDialsRelayed), from: local, to: remote, at: directFirst ? seconds : 0, isRelayed: true)
+                    self.insert(directFirst ? direct : relayed, &pool)
+                    #expect(self.insert(directFirst ? relayed : direct, &pool)?.redundant == 2)
+                    #expect(pool.preferred(for: remote) === direct)
+                }
+            }
+        }
+    }
+
+    @Test("a relayed connection takes the place of a direct one only when that is going, and a direct one is promoted first")
+    func relayedAfterDirect() throws {
+        var pool = self.pool()
+        let direct = Fake(1, .dialer, from: self.low, to: self.high)
+        self.insert(direct, &pool)
+        let second = Fake(2, .dialer, from: self.low, to: self.high, isRelayed: true)
+        let third = Fake(3, .dialer, from: self.low, to: self.high)
+        self.insert(second, &pool)
+        self.insert(third, &pool)
+        let removal = pool.remove(direct)
+        #expect(removal?.promoted === third)
+        third.isClosing = true
+        let outcome = self.insert(Fake(4, .dialer, from: self.low, to: self.high, isRelayed: true), &pool)
+        #expect(outcome?.redundant == 3)
+        #expect(pool.preferred(for: self.high)?.id.rawValue == 4)
     }
 
     @Test("of two attempts of one dial the first stays")

@@ -57,6 +57,33 @@ struct DialStateMachineTests {
         #expect(machine.deadline == later + .milliseconds(250))
     }
 
+    @Test("starts everything at once when there is no delay, as a punch wants")
+    func noDelay() throws {
+        var configuration = self.configuration
+        configuration.attemptDelay = .zero
+        let addresses = try self.addresses(5)
+        var machine = DialStateMachine(configuration: configuration, now: self.start)
+        machine.added(addresses)
+        #expect(self.started(&machine, now: self.start) == addresses)
+    }
+
+    @Test("a name that stands for itself is tried as it is, once, and one that is refused is named")
+    func nameOfItself() throws {
+        let names = try ["/dns4/a/tcp/1/ws", "/dns4/b/tcp/1/ws"].map { try Multiaddr($0) }
+        var machine = DialStateMachine(configuration: self.configuration, now: self.start)
+        for name in names {
+            let isNew = machine.resolving(name)
+            #expect(isNew)
+        }
+        machine.added([names[0]], resolvedFrom: names[0])
+        machine.resolved(names[0])
+        #expect(self.started(&machine, now: self.start) == [names[0]])
+        machine.rejected(names[1], because: Refused())
+        machine.resolved(names[1])
+        machine.attemptFailed(.init(rawValue: 0), because: Refused(), now: self.start)
+        #expect(self.failure(&machine, now: self.start)?.attempts.map(\.address) == [names[1], names[0]])
+    }
+
     @Test("names every address and its cause when all have failed")
     func allFail() throws {
         let addresses = try self.addresses(2)

@@ -13,6 +13,8 @@ protocol PooledConnection: AnyObject {
     var lastUse: NIODeadline { get }
     /// Takes no more streams.
     var isClosing: Bool { get }
+    /// A relay carries it.
+    var isRelayed: Bool { get }
 }
 
 extension SwarmConnection: PooledConnection {}
@@ -86,6 +88,8 @@ struct ConnectionPool<Element: PooledConnection> {
     /// Both sides come to the same result, because it rests on what both know.
     private func prefers(_ new: Element, to current: Element, now: NIODeadline) -> Bool {
         if current.isClosing { return true }
+        // Whoever dialed it, and whenever.
+        if new.isRelayed != current.isRelayed { return current.isRelayed }
         if new.role == current.role {
             // Ours: the first attempt that succeeded stays. The peer's: it dialed again, so it has lost the older one.
             return new.role == .listener
@@ -102,7 +106,15 @@ struct ConnectionPool<Element: PooledConnection> {
         else { return nil }
         connections.remove(at: index)
         self.count -= 1
+        if index == 0, let best = connections.indices.min(by: { Self.rank(connections[$0]) < Self.rank(connections[$1]) }) {
+            connections.swapAt(0, best)
+        }
         self.byPeer[connection.remotePeer] = connections.isEmpty ? nil : connections
         return Removal(isLast: connections.isEmpty, promoted: index == 0 ? connections.first : nil)
+    }
+
+    /// Which connection takes the place of one that is gone: the lower, the better.
+    private static func rank(_ connection: Element) -> Int {
+        (connection.isClosing ? 2 : 0) + (connection.isRelayed ? 1 : 0)
     }
 }

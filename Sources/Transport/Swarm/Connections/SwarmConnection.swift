@@ -30,6 +30,7 @@ final class SwarmConnection: Connection, Sendable {
     let remotePublicKey: PublicKey
     let remoteAddress: Multiaddr
     let localAddress: Multiaddr?
+    let isRelayed: Bool
     let channelBinding: [UInt8]
     let establishedAt: NIODeadline
     let channel: any Channel
@@ -51,7 +52,8 @@ final class SwarmConnection: Connection, Sendable {
         self.remotePublicKey = secured.remotePublicKey
         self.channelBinding = secured.handshakeHash
         self.remoteAddress = remoteAddress
-        self.localAddress = channel.localAddress.flatMap { Multiaddr(tcp: $0) }
+        self.isRelayed = remoteAddress.components.contains(.p2pCircuit)
+        self.localAddress = self.isRelayed ? nil : channel.localAddress.flatMap { Multiaddr(tcp: $0) }
         self.channel = channel
         self.establishedAt = .now()
         self.protocols = protocols

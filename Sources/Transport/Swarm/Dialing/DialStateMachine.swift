@@ -49,9 +49,9 @@ struct DialStateMachine {
 
     // MARK: Inputs
 
-    /// More addresses to try. One that was given before is ignored.
-    mutating func added(_ addresses: [Multiaddr]) {
-        let new = addresses.filter { self.known.insert($0).inserted }
+    /// More addresses to try. One that was given before is ignored, unless it is a `name` that stands for itself.
+    mutating func added(_ addresses: [Multiaddr], resolvedFrom name: Multiaddr? = nil) {
+        let new = addresses.filter { self.known.insert($0).inserted || $0 == name }
         guard !new.isEmpty else { return }
         let limit = self.configuration.maximumAddresses - self.startedCount
         let ranked = AddressRanking.ranked(self.waiting + new, limit: limit)
@@ -66,7 +66,7 @@ struct DialStateMachine {
 
     /// An address that can't be tried at all.
     mutating func rejected(_ address: Multiaddr, because error: any Error) {
-        guard self.known.insert(address).inserted else { return }
+        guard self.known.insert(address).inserted || self.resolving.contains(address) else { return }
         self.failures.append(.init(address: address, error: error))
     }
 

@@ -12,6 +12,7 @@ import Synchronization
 final class ConnectionUpgrade: Sendable {
     private struct State {
         var channel: (any Channel)?
+        var localAddress: Multiaddr?
         /// Makes the channel.
         var dialing: Task<any Channel, any Error>?
         var timer: Scheduled<Void>?
@@ -21,7 +22,7 @@ final class ConnectionUpgrade: Sendable {
         var isFinished = false
     }
 
-    private let role: ConnectionRole
+    private let role: RoleChoice
     private let expectedPeer: PeerID?
     let remoteAddress: Multiaddr
     private let swarm: Swarm
@@ -29,7 +30,7 @@ final class ConnectionUpgrade: Sendable {
     private let promise: EventLoopPromise<SwarmConnection>
 
     /// - Parameter expecting: The peer that was dialed; anybody else is refused before a byte of an application is sent.
-    init(role: ConnectionRole, expecting: PeerID?, remoteAddress: Multiaddr, on eventLoop: any EventLoop, swarm: Swarm) {
+    init(role: RoleChoice, expecting: PeerID?, remoteAddress: Multiaddr, on eventLoop: any EventLoop, swarm: Swarm) {
         self.role = role
         self.expectedPeer = expecting
         self.remoteAddress = remoteAddress
@@ -39,6 +40,9 @@ final class ConnectionUpgrade: Sendable {
 
     /// Succeeds when the swarm has taken the connection; the channel is closed if it fails.
     var result: EventLoopFuture<SwarmConnection> { self.promise.futureResult }
+
+    /// This end's address, if it was known when the upgrade began.
+    var localAddress: Multiaddr? { self.state.withLock { $0.localAddress } }
 
     /// Ties the task that makes the channel to the upgrade, so that ``cancel()`` cancels it.
     func started(_ dialing: Task<any Channel, any Error>) {
@@ -55,29 +59,51 @@ final class ConnectionUpgrade: Sendable {
     func start(on channel: any Channel) throws {
         let isFinished = self.state.withLock { state in
             state.channel = channel
+            state.localAddress = channel.localAddress.flatMap { Multiaddr(tcp: $0) }
             return state.isFinished
         }
         guard !isFinished else { throw CancellationError() }
         do {
             try channel.pipeline.syncOperations.addHandler(TrafficHandler(counter: self.swarm.traffic))
+            switch self.role {
+            case .fixed(let role):
+                self.start(on: channel, as: role)
+            case .detected(let silence):
+                let role = channel.eventLoop.makePromise(of: ConnectionRole.self)
+                try channel.pipeline.syncOperations.addHandler(RoleDetectionHandler(silence: silence, promise: role))
+                // In one turn: the next handler must be there when the detecting one passes on what it has read.
+                role.futureResult.whenComplete { result in
+                    switch result {
+                    case .success(let role): self.start(on: channel, as: role)
+                    case .failure(let error): self.finish(.failure(error))
+                    }
+                }
+            }
         } catch {
             self.finish(.failure(error))
             throw error
         }
-        self.negotiate([Noise.protocolID], on: channel)
+    }
+
+    private func start(on channel: any Channel, as role: ConnectionRole) {
+        self.negotiate([Noise.protocolID], on: channel, as: role)
             .flatMap { _ in
-                Noise.secure(
-                    channel, as: self.role, identity: self.swarm.identity, expecting: self.expectedPeer, muxers: [Yamux.protocolID])
+                Noise.secure(channel, as: role, identity: self.swarm.identity, expecting: self.expectedPeer, muxers: [Yamux.protocolID])
             }
             .flatMap { secured in
-                self.secured(secured, channel: channel)
+                self.secured(secured, channel: channel, as: role)
             }
             .whenComplete { self.finish($0) }
     }
 
+    /// The loop on which the handshake runs. A channel that is a stream of another connection has that one's loop, whatever was asked for.
+    private var eventLoop: any EventLoop {
+        self.state.withLock { $0.channel?.eventLoop } ?? self.promise.futureResult.eventLoop
+    }
+
     /// Gives up when `duration` has passed.
     func limit(to duration: Duration) {
-        let timer = self.promise.futureResult.eventLoop.scheduleTask(in: TimeAmount(duration)) {
+        let timer = self.eventLoop.scheduleTask(in: TimeAmount(duration)) {
             self.finish(.failure(ConnectionError(.timedOut, "the handshake took longer than \(duration)")))
         }
         let isFinished = self.state.withLock { state in
@@ -91,14 +117,18 @@ final class ConnectionUpgrade: Sendable {
     ///
     /// Decided on the event loop, where the handshake sends its last message and ends in one turn.
     func cancel() {
-        self.promise.futureResult.eventLoop.execute {
-            let (isCancelled, dialing) = self.state.withLock { state in
+        let eventLoop = self.eventLoop
+        eventLoop.execute {
+            // Nil: the channel was made meanwhile, and lives elsewhere.
+            let decision: (isCancelled: Bool, dialing: Task<any Channel, any Error>?)? = self.state.withLock { state in
+                if let channel = state.channel, channel.eventLoop !== eventLoop { return nil }
                 if !state.isSecured { state.isCancelled = true }
                 return (state.isCancelled, state.dialing)
             }
-            guard isCancelled else { return }
+            guard let decision else { return self.cancel() }
+            guard decision.isCancelled else { return }
             self.finish(.failure(CancellationError()))
-            dialing?.cancel()
+            decision.dialing?.cancel()
         }
     }
 
@@ -112,14 +142,14 @@ final class ConnectionUpgrade: Sendable {
         self.finish(.failure(error))
     }
 
-    private func negotiate(_ protocols: [ProtocolID], on channel: any Channel) -> EventLoopFuture<ProtocolID> {
-        switch self.role {
+    private func negotiate(_ protocols: [ProtocolID], on channel: any Channel, as role: ConnectionRole) -> EventLoopFuture<ProtocolID> {
+        switch role {
         case .dialer: Multistream.negotiate(on: channel, proposing: protocols)
         case .listener: Multistream.answer(on: channel, supporting: { protocols })
         }
     }
 
-    private func secured(_ secured: SecuredChannel, channel: any Channel) -> EventLoopFuture<SwarmConnection> {
+    private func secured(_ secured: SecuredChannel, channel: any Channel, as role: ConnectionRole) -> EventLoopFuture<SwarmConnection> {
         let isFinished = self.state.withLock { state in
             state.isSecured = true
             return state.isFinished
@@ -133,15 +163,15 @@ final class ConnectionUpgrade: Sendable {
                 ConnectionError(.peerMismatch, "\(secured.remotePeer) answered instead of \(expectedPeer)"))
         }
         let connection = self.swarm.makeConnection(
-            role: self.role, secured: secured, remoteAddress: self.remoteAddress, channel: channel)
+            role: role, secured: secured, remoteAddress: self.remoteAddress, channel: channel)
         if secured.earlyMuxer == Yamux.protocolID {
             return self.multiplex(connection)
         }
-        return self.negotiate([Yamux.protocolID], on: channel).flatMap { _ in self.multiplex(connection) }
+        return self.negotiate([Yamux.protocolID], on: channel, as: role).flatMap { _ in self.multiplex(connection) }
     }
 
     private func multiplex(_ connection: SwarmConnection) -> EventLoopFuture<SwarmConnection> {
-        Yamux.multiplex(connection.channel, as: self.role, configuration: self.swarm.configuration.yamux) { stream in
+        Yamux.multiplex(connection.channel, as: connection.role, configuration: self.swarm.configuration.yamux) { stream in
             connection.accept(stream)
         }.flatMapThrowing { multiplexer in
             connection.started(with: multiplexer)
