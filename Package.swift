@@ -164,7 +164,7 @@ let package = Package(
             ["DIGWebSocket", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, nioSSL, logging]),
         tests("DIGSTUNTests", ["DIGSTUN", "DIGUDP", "DIGNet", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGPortMappingTests", ["DIGPortMapping", "DIGNet", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
-        tests("DIGAutoNATTests", ["DIGAutoNAT", "DIGNet", "DIGNetTesting", "DIGIdentity", "DIGMultiformats", "DIGSwarm", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGAutoNATTests", ["DIGAutoNAT", "DIGNet", "DIGNetTesting", "DIGIdentity", "DIGMultiformats", "DIGSwarm", "DIGTCP", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGCircuitRelayTests", ["DIGCircuitRelay", "DIGNet", "DIGNetTesting", "DIGIdentity", "DIGMultiformats", "DIGSwarm", "DIGTCP", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGHolePunchingTests", ["DIGHolePunching", "DIGCircuitRelay", "DIGNet", "DIGNetTesting", "DIGIdentity", "DIGMultiformats", "DIGSwarm", "DIGTCP", nioCore, nioPosix, nioEmbedded, logging]),
         tests(
@@ -184,7 +184,7 @@ let package = Package(
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
-            ["DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
+            ["DIGAutoNAT", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests(
             "EndToEndTests",
             [

@@ -1,0 +1,191 @@
+import DIGIdentity
+import DIGMultiformats
+public import DIGNet
+public import Logging
+import NIOCore
+public import ServiceLifecycle
+import Synchronization
+
+/// Dials peers back at one address each asks about, and brings a nonce that proves it (autonat v2).
+///
+/// Addresses that are not public, and all of an asker that is not, are refused; another machine's address costs the asker
+/// ``AutoNATv2ServerConfiguration/dialDataByteCount``. Every dial is a new connection from a fresh port to exactly the address asked about.
+public final class AutoNATv2Server: Service {
+    private struct Exchange: Sendable {
+        var messages: MessageStream
+        var connection: any Connection
+    }
+
+    private let dialer: any PeerDialer
+    private let router: any StreamRouter
+    private let configuration: AutoNATv2ServerConfiguration
+    private let logger: Logger
+    private let limiter: Mutex<RequestLimiter>
+    private let isRunning = Mutex(false)
+
+    /// - Parameters:
+    ///   - dialer: Makes the connections back. It may have an identity of its own (autonat v2: clients rely on the nonce, not on the peer id),
+    ///     so that the connection that brought the request and the one back don't compete for being the one to use.
+    ///   - router: Where requests come in.
+    public init(dialer: any PeerDialer, router: any StreamRouter, configuration: AutoNATv2ServerConfiguration = .init(), logger: Logger) {
+        self.dialer = dialer
+        self.router = router
+        self.configuration = configuration
+        self.logger = logger
+        self.limiter = Mutex(RequestLimiter(limits: configuration.limits))
+    }
+
+    /// Answers requests until cancelled or shut down gracefully; requests under way are given up then.
+    ///
+    /// - Throws: ``AutoNATError`` with `.alreadyRunning`.
+    public func run() async throws {
+        let isFirst = self.isRunning.withLock { isRunning in
+            defer { isRunning = true }
+            return !isRunning
+        }
+        guard isFirst else { throw AutoNATError(.alreadyRunning, "the server is running already") }
+        defer { self.isRunning.withLock { $0 = false } }
+
+        // No more can wait than are admitted.
+        let (exchanges, continuation) = AsyncStream.makeStream(
+            of: Exchange.self, bufferingPolicy: .bufferingOldest(max(1, self.configuration.limits.concurrentRequests)))
+        self.router.register(AutoNAT.dialRequestProtocolID) { stream, connection in
+            stream.eventLoop.makeCompletedFuture { try self.accept(stream, of: connection, into: continuation) }
+        }
+        defer { self.router.unregister(AutoNAT.dialRequestProtocolID) }
+        await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                for await exchange in exchanges {
+                    group.addTask { await self.serve(exchange) }
+                }
+                group.cancelAll()
+            }
+        } onGracefulShutdown: {
+            continuation.finish()
+        }
+        continuation.finish()
+    }
+
+    private func accept(_ stream: any Channel, of connection: any Connection, into continuation: AsyncStream<Exchange>.Continuation) throws {
+        let messages = try MessageStream(
+            on: stream, limit: AutoNATv2Codec.maximumByteCount, timeout: self.configuration.requestTimeout)
+        let peer = connection.remotePeer
+        let network = HostAddress(connection.remoteAddress).map { HostNetwork($0) }
+        guard self.limiter.withLock({ $0.admit(peer: peer, network: network, now: .now) }) else {
+            self.log("request over the limits", connection)
+            messages.writeLast(AutoNATv2Codec.encode(.dialResponse(AutoNATv2DialResponse(.requestRejected))))
+            return
+        }
+        guard case .enqueued = continuation.yield(Exchange(messages: messages, connection: connection)) else {
+            self.limiter.withLock { $0.finished(peer) }
+            messages.close()
+            return
+        }
+    }
+
+    private func serve(_ exchange: Exchange) async {
+        let (messages, connection) = (exchange.messages, exchange.connection)
+        defer { self.limiter.withLock { $0.finished(connection.remotePeer) } }
+        var dialBack: (any Connection)?
+        await withTaskCancellationHandler {
+            do {
+                dialBack = try await self.converse(messages, connection)
+            } catch {
+                self.log("request failed", connection, because: error)
+                messages.close()
+            }
+        } onCancel: {
+            messages.close()
+        }
+        await dialBack?.close()
+    }
+
+    /// - Returns: The connection back, to be closed.
+    private func converse(_ messages: MessageStream, _ connection: any Connection) async throws -> (any Connection)? {
+        var machine = AutoNATv2ServerStateMachine(
+            peer: connection.remotePeer, observed: connection.isRelayed ? nil : connection.remoteAddress, configuration: self.configuration)
+        var generator = SystemRandomNumberGenerator()
+        var dialBack: (any Connection)?
+        // All reads together; each alone has the same limit.
+        let timer = connection.eventLoop.scheduleTask(in: TimeAmount(self.configuration.requestTimeout)) { messages.close() }
+        defer { timer.cancel() }
+
+        var action = AutoNATv2ServerStateMachine.Action.read(send: nil)
+        while true {
+            switch action {
+            case .read(let message):
+                if let message { try await messages.write(AutoNATv2Codec.encode(message)).get() }
+                let bytes = try await messages.next()
+                let received: AutoNATv2Message
+                do throws(AutoNATDecodingError) {
+                    received = try AutoNATv2Codec.decode(bytes)
+                } catch .tooManyAddresses {
+                    action = .respond(AutoNATv2DialResponse(.requestRejected))
+                    continue
+                }
+                action = machine.received(received, using: &generator) { self.limiter.withLock { $0.admitDialData(now: .now) } }
+            case .dial(let address, let nonce, let isPaidFor):
+                timer.cancel()
+                if isPaidFor {
+                    try await Task.sleep(for: .nanoseconds(Int64.random(in: 0...max(0, self.configuration.maximumDialDelay.nanoseconds))))
+                }
+                let (status, made) = await self.dial(address, nonce: nonce, for: connection)
+                dialBack = made
+                action = machine.dialed(status)
+            case .respond(let response):
+                self.log("request answered", connection, response)
+                messages.writeLast(AutoNATv2Codec.encode(.dialResponse(response)))
+                return dialBack
+            case .reset(let reason):
+                throw AutoNATError(.malformedAnswer, reason)
+            }
+        }
+    }
+
+    private func dial(
+        _ address: Multiaddr, nonce: UInt64, for connection: any Connection
+    ) async -> (AutoNATv2DialResponse.DialStatus?, (any Connection)?) {
+        let dialBack: any Connection
+        do {
+            dialBack = try await self.dialer.dialBack(connection.remotePeer, at: [address], timeout: self.configuration.dialTimeout)
+        } catch {
+            self.log("dial back failed", connection, because: error)
+            return (error.isOurs ? nil : .dialError, nil)
+        }
+        // What a dialer that gives out an older connection would prove is nothing.
+        guard dialBack.role == .dialer, dialBack.id != connection.id, dialBack.remoteAddress.removingPeerID() == address else {
+            return (nil, nil)
+        }
+        do {
+            let messages = try await dialBack.openMessages(
+                speaking: AutoNAT.dialBackProtocolID, limit: AutoNATv2Codec.maximumDialBackByteCount, timeout: self.configuration.dialBackTimeout)
+            defer { messages.close() }
+            try await messages.write(AutoNATv2Codec.encodeDialBack(nonce: nonce)).get()
+            messages.finish()
+            try AutoNATv2Codec.decodeDialBackResponse(try await messages.next())
+            return (.ok, dialBack)
+        } catch {
+            self.log("nonce not delivered", connection, because: error)
+            return (.dialBackError, dialBack)
+        }
+    }
+
+    private func log(
+        _ message: Logger.Message, _ connection: any Connection, _ response: AutoNATv2DialResponse? = nil, because error: (any Error)? = nil
+    ) {
+        var metadata: Logger.Metadata = [
+            "dig.autonat.peer": "\(connection.remotePeer)", "dig.autonat.address": "\(connection.remoteAddress)", "dig.autonat.version": "2",
+        ]
+        if let response {
+            metadata["dig.autonat.status"] = "\(response.status)"
+            if response.status == .ok { metadata["dig.autonat.dial_status"] = "\(response.dialStatus)" }
+        }
+        if let error { metadata["dig.autonat.error"] = "\(error)" }
+        self.logger.debug(message, metadata: metadata)
+    }
+}
+
+extension Duration {
+    /// Clamped.
+    fileprivate var nanoseconds: Int64 { TimeAmount(self).nanoseconds }
+}
