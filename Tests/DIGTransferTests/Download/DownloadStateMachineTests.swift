@@ -79,8 +79,20 @@ struct DownloadStateMachineTests {
         #expect(swarm.maximumOutstanding.values.max() ?? 0 <= perPeer ?? concurrency)
     }
 
-    @Test("the whitepaper's defaults are 5, and 10 with 3 for each peer")
-    func presets() {
+    @Test("with the whitepaper's presets 5 chunks are asked for at once, or 10 in all and 3 of each peer (XFR-02, XFR-11)")
+    func presets() throws {
+        var single = try VirtualSwarm(chunkCount: 300, configuration: .singleSource)
+        single.add(1, rate: 10e6)
+        single.run()
+        #expect(self.isFinished(single))
+        #expect(single.maximumTotal == 5)
+        var multi = try VirtualSwarm(chunkCount: 600, configuration: .multiSource)
+        for peer in 1...5 { multi.add(UInt64(peer), rate: Double(peer) * 1e6) }
+        multi.run()
+        #expect(self.isFinished(multi))
+        #expect(multi.maximumTotal == 10)
+        #expect(multi.maximumOutstanding.values.max() == 3)
+
         #expect(DownloadConfiguration.singleSource.concurrency == 5)
         #expect(DownloadConfiguration.multiSource.concurrency == 10)
         #expect(DownloadConfiguration.multiSource.peerConcurrency == 3)

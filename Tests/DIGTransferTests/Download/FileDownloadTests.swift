@@ -44,6 +44,57 @@ struct FileDownloadTests {
         #expect(directory.bytes("copy") == file.bytes)
     }
 
+    @Test("fetches in the chunk size the receiver chooses, whichever the host stores", arguments: 0...6, [false, true])
+    func chosenLayers(layer: Int, knowsDescriptor: Bool) async throws {
+        let file = try SharedFile(byteCount: 3_333_333)
+        let directory = try ScratchDirectory()
+        let download = try FileDownload.test(file.descriptor.contentHash, descriptor: knowsDescriptor ? file.descriptor : nil, in: directory) {
+            $0.chunkByteCount = 16_384 << layer
+        }
+        download.add(try await LoopbackConnection.toHost(self.provider(file)))
+        _ = try await download.run()
+        let isSame = directory.bytes("copy") == file.bytes
+        #expect(isSame)
+        #expect(await download.verifiedChunks.count == (3_333_333 + (16_384 << layer) - 1) / (16_384 << layer))
+    }
+
+    @Test("a chunk size that does not exist, or cuts the file too small, is an error before anybody is asked", arguments: [0, 1, -65_536, 65_535, 8192, 2 << 20, .max])
+    func wrongChunkSize(byteCount: Int) async throws {
+        let directory = try ScratchDirectory()
+        let file = try SharedFile(byteCount: 10)
+        let download = try FileDownload.test(file.descriptor.contentHash, in: directory) { $0.chunkByteCount = byteCount }
+        #expect(await download.failure()?.code == .invalidOption)
+        let large = try DIGContent.FileDescriptor(size: 17 << 30, root: .zero)
+        let many = try FileDownload.test(large.contentHash, descriptor: large, in: directory) { $0.chunkByteCount = 16_384 }
+        #expect(await many.failure()?.code == .tooLarge)
+        #expect(directory.names.isEmpty)
+    }
+
+    @Test("a run in other chunks goes on with what is verified", arguments: [(2, 0), (2, 3), (0, 6), (6, 0), (3, 2)])
+    func resumeInOtherChunks(before: Int, after: Int) async throws {
+        let byteCount = 6_000_000
+        let file = try SharedFile(byteCount: byteCount)
+        let directory = try ScratchDirectory()
+        let store = MemoryTransferStore()
+        let provider = try self.provider(file)
+        let first = try FileDownload.test(file.descriptor.contentHash, in: directory, store: store) { $0.chunkByteCount = 16_384 << before }
+        first.add(try await LoopbackConnection.toHost(provider, bytesPerSecond: 8_000_000))
+        let running = Task { try await first.run() }
+        for await progress in first.progress where progress.verifiedByteCount > 3_000_000 { break }
+        running.cancel()
+        await #expect(throws: CancellationError.self) { try await running.value }
+
+        let second = try FileDownload.test(file.descriptor.contentHash, in: directory, store: store) { $0.chunkByteCount = 16_384 << after }
+        second.add(try await LoopbackConnection.toHost(provider))
+        let result = try await second.run()
+        let isSame = directory.bytes("copy") == file.bytes
+        #expect(isSame)
+        // What does not fill a chunk of the other size is fetched again.
+        #expect(result.resumedByteCount >= 2_000_000)
+        #expect(result.resumedByteCount + result.peers.reduce(0) { $0 + $1.verifiedByteCount } == UInt64(byteCount))
+        #expect(store.count == 0)
+    }
+
     @Test("with the descriptor from a link, and a session on another event loop")
     func descriptorKnown() async throws {
         let file = try SharedFile(byteCount: 2_000_000)
@@ -264,7 +315,7 @@ struct FileDownloadTests {
         let file = try SharedFile(byteCount: 6_000_000)
         let directory = try ScratchDirectory()
         let download = try FileDownload.test(file.descriptor.contentHash, in: directory)
-        download.add(try await LoopbackConnection.toHost(self.provider(file), bytesPerSecond: 4_000_000))
+        download.add(try await LoopbackConnection.toHost(self.provider(file), bytesPerSecond: 1_500_000))
         async let first = download.run()
         for await progress in download.progress where progress.verifiedByteCount > 500_000 { break }
         let chunks = await download.verifiedChunks

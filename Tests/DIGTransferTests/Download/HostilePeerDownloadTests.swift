@@ -155,7 +155,8 @@ struct HostilePeerDownloadTests {
         let directory = try ScratchDirectory()
         let download = try FileDownload.test(file.descriptor.contentHash, in: directory) {
             $0.scheduling.requestTimeout = .milliseconds(200)
-            $0.scheduling.peerTimeout = .milliseconds(600)
+            $0.scheduling.peerTimeout = .seconds(10)
+            $0.scheduling.maximumStallCount = 100
             $0.scheduling.holderTimeout = .seconds(20)
         }
         download.add(try await ScriptedHost.connection(file) { $0.chunk = { $0 < 3 ? [($0, $1)] : [] } })

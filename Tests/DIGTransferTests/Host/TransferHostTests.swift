@@ -61,22 +61,77 @@ struct TransferHostTests {
         #expect(try await fixture.next() == .response(1, .chunksUnavailable(Self.range(0, 1), .outOfRange)))
     }
 
-    @Test("serves chunks of a higher layer than it stores, and refuses lower ones", arguments: 0...6)
-    func layers(_ layer: Int) async throws {
-        let file = try SharedFile(byteCount: 3_000_000)
+    @Test("serves chunks of any layer, whichever it stores", arguments: 0...6, [0, 2, 6])
+    func layers(_ layer: Int, stored: Int) async throws {
+        let file = try SharedFile(byteCount: 3_000_000, chunkLayer: stored)
         let fixture = try await HostFixture()
         try fixture.provider.add(file)
         let description = try await fixture.describe(file.descriptor.contentHash, chunkLayer: layer)
-        guard layer >= 2 else {
-            #expect(description?.content == .refused(.layerUnsupported))
-            try await fixture.send(.getChunks(Self.range(0, 1)))
-            #expect(try await fixture.next() == .response(1, .chunksUnavailable(Self.range(0, 1), .layerUnsupported)))
-            return
-        }
         #expect(description?.content == .file(size: 3_000_000, root: file.descriptor.root, chunkLayer: layer))
         let count = (3_000_000 + (16_384 << layer) - 1) / (16_384 << layer)
         try await fixture.send(.getChunks(Self.range(0, UInt32(count))))
-        #expect(try await fixture.chunks(count).flatMap(\.bytes) == file.bytes)
+        let isSame = try await fixture.chunks(count).flatMap(\.bytes) == file.bytes
+        #expect(isSame)
+    }
+
+    @Test("refuses layers below the stored one where that is switched off, and of a file it does not have whole")
+    func lowerLayersRefused() async throws {
+        let file = try SharedFile(byteCount: 3_000_000)
+        var configuration = TransferHostConfiguration()
+        configuration.lowerLayerByteCount = 0
+        let strict = try await HostFixture(configuration: configuration)
+        try strict.provider.add(file)
+        let partial = try await HostFixture()
+        try partial.provider.add(file, availability: PartialAvailability(ChunkBitmap(count: 46, isComplete: true)))
+        for fixture in [strict, partial] {
+            #expect(try await fixture.describe(file.descriptor.contentHash, chunkLayer: 1)?.content == .refused(.layerUnsupported))
+            try await fixture.send(.getChunks(Self.range(0, 1)))
+            #expect(try await fixture.next() == .response(1, .chunksUnavailable(Self.range(0, 1), .layerUnsupported)))
+        }
+        #expect(try await strict.describe(file.descriptor.contentHash, handle: 2, chunkLayer: 3)?.content != .refused(.layerUnsupported))
+    }
+
+    @Test(
+        "makes hashes below the stored layer from the file, and they prove themselves",
+        arguments: [1, 16_384, 16_385, 65_536, 65_537, 1_000_000, 3_000_001], [(0, 2), (1, 2), (0, 6), (3, 6)])
+    func lowerHashes(byteCount: Int, layers: (asked: Int, stored: Int)) async throws {
+        let file = try SharedFile(byteCount: byteCount, chunkLayer: layers.stored)
+        let fixture = try await HostFixture()
+        try fixture.provider.add(file)
+        _ = try await fixture.describe(file.descriptor.contentHash, chunkLayer: layers.asked)
+        let geometry = file.layer.geometry
+        let layer = min(layers.asked, geometry.height)
+        let padded = geometry.paddedNodeCount(atLayer: layer)
+        for count in [1, 2, 8, padded] where count <= padded {
+            for index in Set([0, padded / count / 2 * count, padded - count]) {
+                try await fixture.send(.getHashes(HashRequest(layer: layer, index: index, count: count, proofLayers: geometry.height - layer)))
+                guard case .response(1, .hashes(let segment)) = try await fixture.next() else {
+                    Issue.record("no \(count) hashes from \(index)")
+                    continue
+                }
+                #expect(segment.index == index && segment.count == count)
+                #expect(throws: Never.self) { try segment.verify(against: file.descriptor) }
+            }
+        }
+    }
+
+    @Test("never makes hashes of a file that changed")
+    func lowerHashesOfChangedFile() async throws {
+        let file = try SharedFile(byteCount: 1_000_000)
+        let fixture = try await HostFixture()
+        var hosted = try file.hosted()
+        var bytes = file.bytes
+        bytes[500_000] ^= 1
+        try Data(bytes).write(to: URL(fileURLWithPath: file.path))
+        // As if the change left no trace but the bytes.
+        hosted.stamp = try FileStamp(ofFileAt: file.path)
+        let content = HostedContent.file(hosted)
+        fixture.provider.state.withLock { $0.contents[file.descriptor.contentHash] = content }
+        _ = try await fixture.describe(file.descriptor.contentHash, chunkLayer: 0)
+        try await fixture.send(.getHashes(HashRequest(layer: 0, index: 0, count: 64, proofLayers: 6)))
+        #expect(try await fixture.next() == .response(1, .hashesUnavailable(HashRequestID(layer: 0, index: 0, count: 64), .changed)))
+        try await fixture.send(.getChunks(Self.range(0, 1)))
+        #expect(try await fixture.next() == .response(1, .chunksUnavailable(Self.range(0, 1), .changed)))
     }
 
     @Test("says not found, and refuses what the provider cannot load")
@@ -414,6 +469,24 @@ struct TransferHostTests {
                 #expect(fixture.host.openFileCount <= 3)
             }
         }
+    }
+
+    @Test("opens a hot file once, however many ask for it: its bytes then come from the system's cache (PRF-10)")
+    func hotFile() async throws {
+        let file = try SharedFile(byteCount: 20 * Self.chunk)
+        let first = try await HostFixture()
+        try first.provider.add(file)
+        var fixtures = [first]
+        for _ in 0..<4 { fixtures.append(try await HostFixture(provider: first.provider, host: first.host)) }
+        // One after another: two who find it closed at the same moment may open it twice.
+        for fixture in fixtures {
+            _ = try await fixture.describe(file.descriptor.contentHash)
+            for _ in 0..<3 {
+                try await fixture.send(.getChunks(Self.range(0, 20)))
+                #expect(try await fixture.chunks(20).count == 20)
+            }
+        }
+        #expect(first.host.openedFileCount == 1)
     }
 
     @Test("keeps to its rate, in virtual time, and does not call the wait idleness")

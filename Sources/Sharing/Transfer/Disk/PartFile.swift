@@ -36,6 +36,10 @@ final class PartFile: Sendable {
     /// Whether a file was there before. What it holds is not to be trusted.
     let existed: Bool
     private let state: Mutex<State>
+    private let writes = Atomic(0)
+
+    /// How often bytes were written.
+    var writeCount: Int { self.writes.load(ordering: .relaxed) }
 
     /// Permissions once whole: 0644 without what the umask takes away. Read once: the call that reads the mask also sets it,
     /// for an instant to the strictest.
@@ -147,6 +151,7 @@ final class PartFile: Sendable {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(TransferError) {
+        self.writes.add(1, ordering: .relaxed)
         let path = self.directory.path(of: self.partName)
         try self.use { (descriptor) throws(TransferError) in try Self.write(bytes, to: descriptor, at: offset, path: path) }
     }

@@ -3,6 +3,11 @@ public import DIGContent
 /// What is wanted of a download beyond its content.
 public struct DownloadOptions: Sendable {
     public var scheduling = DownloadConfiguration()
+    /// The bytes of a chunk: 16384 · 2ᵏ, up to 1048576. Hosts that do not serve this size are left out. An earlier run in other chunks is
+    /// continued; what does not fill a chunk of this size is fetched again.
+    ///
+    /// Nil: as an earlier run began, else 65536, or more above 16 GiB.
+    public var chunkByteCount: Int?
     /// The plain SHA-256 that the whole file must have: the whitepaper's `verificationHash`, or the name it was fetched by. The file gets its
     /// name only if it has.
     public var sha256: SHA256Digest?
@@ -24,4 +29,17 @@ public struct DownloadOptions: Sendable {
     public var readAheadByteCount = 8 * 1024 * 1024
 
     public init() {}
+
+    /// The tree layer of ``chunkByteCount``.
+    ///
+    /// - Throws: ``TransferError`` with `.invalidOption` if it is not one of the sizes allowed.
+    package func chunkLayer() throws(TransferError) -> Int? {
+        guard let count = self.chunkByteCount else { return nil }
+        guard let layer = ChunkLayout.layers.first(where: { TreeGeometry.blockByteCount << $0 == count }) else {
+            throw TransferError(
+                .invalidOption,
+                "a chunk has \(TreeGeometry.blockByteCount) bytes or that times a power of two, up to \(ChunkLayout.maximumChunkByteCount); not \(count)")
+        }
+        return layer
+    }
 }

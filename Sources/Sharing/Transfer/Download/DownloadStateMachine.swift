@@ -115,6 +115,8 @@ struct DownloadStateMachine: Sendable {
 
     let contentHash: ContentHash
     let configuration: DownloadConfiguration
+    /// What the user demands; nil: whatever comes.
+    let demandedLayer: Int?
     private(set) var descriptor: FileDescriptor?
     private(set) var layout: ChunkLayout?
     private var phase = Phase.describing
@@ -132,24 +134,41 @@ struct DownloadStateMachine: Sendable {
     private var actions: [Action] = []
     private var nextActionIndex = 0
 
-    /// - Parameter descriptor: From a link; nil if only the content hash is known.
-    init(contentHash: ContentHash, descriptor: FileDescriptor? = nil, configuration: DownloadConfiguration = .init(), now: Instant) {
+    /// - Parameters:
+    ///   - descriptor: From a link or an earlier run; nil if only the content hash is known. Ignored if it does not belong to `contentHash`.
+    ///   - chunkLayer: Demanded: a host that does not serve it is let go. Nil: as an earlier run began, or the default, or what the first host says.
+    ///   - savedChunkLayer: In which an earlier run began. Ignored if it makes no sense: what is stored may be damaged.
+    init(
+        contentHash: ContentHash, descriptor: FileDescriptor? = nil, chunkLayer: Int? = nil, savedChunkLayer: Int? = nil,
+        configuration: DownloadConfiguration = .init(), now: Instant
+    ) {
         self.contentHash = contentHash
         self.configuration = configuration
+        self.demandedLayer = chunkLayer
         self.starvedSince = now
-        if let descriptor, descriptor.contentHash == contentHash, let layout = try? ChunkLayout(fileSize: descriptor.size) {
-            self.accept(descriptor, layout)
+        guard let descriptor, descriptor.contentHash == contentHash else { return }
+        let saved = savedChunkLayer.flatMap { ChunkLayout.layers.contains($0) ? $0 : nil }
+        do throws(TransferError) {
+            self.accept(descriptor, try Self.layout(of: descriptor, layer: chunkLayer ?? saved))
+        } catch {
+            self.fail(error)
         }
     }
 
-    /// Continues with what an earlier run knew: its layout wins over the default.
-    init(contentHash: ContentHash, saved: FileDescriptor, chunkLayer: Int, configuration: DownloadConfiguration = .init(), now: Instant) {
-        self.contentHash = contentHash
-        self.configuration = configuration
-        self.starvedSince = now
-        if saved.contentHash == contentHash, let layout = try? ChunkLayout(fileSize: saved.size, layer: chunkLayer) {
-            self.accept(saved, layout)
+    /// - Parameter layer: Nil: the default for the size.
+    /// - Throws: ``TransferError`` with `.invalidOption` if there is no such layer, or `.tooLarge` if it cuts the file into too many chunks.
+    private static func layout(of descriptor: FileDescriptor, layer: Int?) throws(TransferError) -> ChunkLayout {
+        let layout: ChunkLayout
+        do throws(ContentError) {
+            layout = if let layer { try ChunkLayout(fileSize: descriptor.size, layer: layer) } else { try ChunkLayout(fileSize: descriptor.size) }
+        } catch {
+            throw TransferError(.invalidOption, "the file cannot be cut into such chunks", cause: error)
         }
+        guard layout.chunkCount <= Self.maximumChunkCount else {
+            throw TransferError(
+                .tooLarge, "in chunks of \(layout.chunkByteCount) bytes the file has \(layout.chunkCount), more than \(Self.maximumChunkCount): choose larger chunks")
+        }
+        return layout
     }
 
     // MARK: - Outputs
@@ -222,7 +241,7 @@ struct DownloadStateMachine: Sendable {
         // Of a single chunk there is no part to hold: it is asked for right behind the description.
         let isSingle = self.layout?.chunkCount == 1
         if isSingle { self.peers[key]?.holdings = .complete }
-        self.actions.append(.describe(key, chunkLayer: self.layout?.layer, subscribes: !isSingle))
+        self.actions.append(.describe(key, chunkLayer: self.layout?.layer ?? self.demandedLayer, subscribes: !isSingle))
         self.schedule(now: now)
         return true
     }
@@ -287,7 +306,8 @@ struct DownloadStateMachine: Sendable {
     }
 
     private var layerError: TransferError {
-        TransferError(.unsupportedLayer, "the peer does not serve chunks of \(self.layout?.chunkByteCount ?? 0) bytes, in which this download began")
+        let layer = self.layout?.layer ?? self.demandedLayer ?? ChunkLayout.defaultLayer
+        return TransferError(.unsupportedLayer, "the peer does not serve chunks of \(TreeGeometry.blockByteCount << layer) bytes, which this download uses")
     }
 
     private mutating func describedFile(_ key: PeerKey, size: UInt64, root: SHA256Digest, chunkLayer: Int, now: Instant) {
@@ -299,14 +319,15 @@ struct DownloadStateMachine: Sendable {
             let error = TransferError(.contentMismatch, "what the peer describes is not \(self.contentHash)", cause: error)
             return self.drop(key, error, isLie: true, now: now)
         }
-        do {
-            layout = try ChunkLayout(fileSize: size, layer: chunkLayer)
-        } catch {
-            return self.drop(key, TransferError(.protocolViolation, "the peer's chunk size makes no sense", cause: error), isLie: true, now: now)
+        if let demanded = self.demandedLayer, chunkLayer != demanded { return self.drop(key, self.layerError, isLie: false, now: now) }
+        guard ChunkLayout.layers.contains(chunkLayer) else {
+            return self.drop(key, TransferError(.protocolViolation, "the peer's chunk size makes no sense"), isLie: true, now: now)
         }
-        guard layout.chunkCount <= Self.maximumChunkCount else {
-            let error = TransferError(.tooLarge, "\(layout.chunkCount) chunks are more than \(Self.maximumChunkCount)")
-            return self.drop(key, error, isLie: false, now: now)
+        do throws(TransferError) {
+            layout = try Self.layout(of: descriptor, layer: chunkLayer)
+        } catch {
+            // Whoever is asked, the answer to what was demanded is the same.
+            return self.demandedLayer == nil ? self.drop(key, error, isLie: false, now: now) : self.fail(error)
         }
         if let ours = self.layout {
             guard ours == layout else { return self.drop(key, self.layerError, isLie: false, now: now) }
@@ -320,7 +341,6 @@ struct DownloadStateMachine: Sendable {
     }
 
     private mutating func accept(_ descriptor: FileDescriptor, _ layout: ChunkLayout) {
-        guard layout.chunkCount <= Self.maximumChunkCount else { return }
         self.descriptor = descriptor
         self.layout = layout
         self.phase = .preparing
@@ -718,18 +738,19 @@ struct DownloadStateMachine: Sendable {
         self.failures.append(failure)
     }
 
-    private mutating func failWithoutHolders() {
+    /// No peer could change it.
+    private mutating func fail(_ error: TransferError) {
         guard self.phase != .finished else { return }
         self.phase = .finished
-        if self.descriptor == nil, let folder = self.failures.first(where: { $0.error.code == .isFolder }) {
-            self.actions.append(.fail(folder.error))
-            return
-        }
+        self.actions.append(.fail(error))
+    }
+
+    private mutating func failWithoutHolders() {
+        if self.descriptor == nil, let folder = self.failures.first(where: { $0.error.code == .isFolder }) { return self.fail(folder.error) }
         let seconds = Int(self.configuration.holderTimeout.seconds)
         let kept = self.picker.verifiedCount > 0 ? "; \(self.picker.verifiedCount) of \(self.picker.chunkCount) chunks are kept" : ""
         let what = self.failures.isEmpty ? "nobody who holds it is connected" : "nobody who is connected can deliver the rest"
-        self.actions.append(
-            .fail(TransferError(.noHolders, "\(what), after waiting \(seconds) s\(kept). Start a holder and try again", peers: self.failures)))
+        self.fail(TransferError(.noHolders, "\(what), after waiting \(seconds) s\(kept). Start a holder and try again", peers: self.failures))
     }
 
     // MARK: - Scheduling

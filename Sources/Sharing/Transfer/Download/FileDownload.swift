@@ -275,13 +275,9 @@ public final class FileDownload: @unchecked Sendable {
     }
 
     private func runUncancelled(start: ContinuousClock.Instant) async throws -> DownloadResult {
-        let saved: SavedTransfer?
-        do {
-            saved = try await self.store.load(self.contentHash, destination: self.destination.path)
-        } catch {
-            throw TransferError(.storeFailure, "the state of the transfer could not be loaded", cause: error)
-        }
-        let done = try await self.eventLoop.submit { try self.begin(saved) }.get()
+        let chunkLayer = try self.options.chunkLayer()
+        let saved = try await self.savedTransfer(chunkLayer: chunkLayer)
+        let done = try await self.eventLoop.submit { try self.begin(saved, chunkLayer: chunkLayer) }.get()
         async let saving: Void = self.saveCheckpoints()
         do {
             try await done.get()
@@ -296,7 +292,20 @@ public final class FileDownload: @unchecked Sendable {
         return try await self.complete(start: start)
     }
 
-    private func begin(_ saved: SavedTransfer?) throws -> EventLoopFuture<Void> {
+    /// What an earlier run left, in the chunks of this one.
+    private func savedTransfer(chunkLayer: Int?) async throws(TransferError) -> SavedTransfer? {
+        do {
+            guard let saved = try await self.store.load(self.contentHash, destination: self.destination.path) else { return nil }
+            guard let chunkLayer, chunkLayer != saved.chunkLayer else { return saved }
+            // Hashes stay in the store until they are replaced, and these belong to the other layer.
+            try await self.store.remove(self.contentHash, destination: self.destination.path)
+            return saved.converted(toChunkLayer: chunkLayer)
+        } catch {
+            throw TransferError(.storeFailure, "the state of the transfer could not be loaded", cause: error)
+        }
+    }
+
+    private func begin(_ saved: SavedTransfer?, chunkLayer: Int?) throws -> EventLoopFuture<Void> {
         guard case .idle = self.phase else { throw TransferError(.inUse, "a download runs once: make another") }
         guard !self.isCancelled else {
             self.phase = .ended(CancellationError())
@@ -311,11 +320,13 @@ public final class FileDownload: @unchecked Sendable {
         if let saved, saved.descriptor.contentHash == self.contentHash {
             self.savedHashes = saved.chunkHashes
             self.savedBitmap = saved.verified
-            self.areHashesSaved = saved.chunkHashes != nil
+            self.areHashesSaved = saved.chunkHashes != nil && chunkLayer == nil
             self.machine = DownloadStateMachine(
-                contentHash: self.contentHash, saved: saved.descriptor, chunkLayer: saved.chunkLayer, configuration: scheduling, now: now)
+                contentHash: self.contentHash, descriptor: saved.descriptor, chunkLayer: chunkLayer, savedChunkLayer: saved.chunkLayer,
+                configuration: scheduling, now: now)
         } else {
-            self.machine = DownloadStateMachine(contentHash: self.contentHash, descriptor: self.descriptorHint, configuration: scheduling, now: now)
+            self.machine = DownloadStateMachine(
+                contentHash: self.contentHash, descriptor: self.descriptorHint, chunkLayer: chunkLayer, configuration: scheduling, now: now)
         }
         let interval = TimeAmount(self.options.progressInterval)
         self.progressTimer = self.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in self.tick() }
@@ -657,7 +668,6 @@ public final class FileDownload: @unchecked Sendable {
                 peers: self.machine?.statistics(now: now) ?? []))
     }
 
-    /// For the progress of a folder, which lives on the same loop.
     /// The chunks proven and on disk so far, in the layout that the download uses; none before the content is described.
     public var verifiedChunks: ChunkBitmap {
         get async {
@@ -667,6 +677,12 @@ public final class FileDownload: @unchecked Sendable {
         }
     }
 
+    /// For tests.
+    var diskWriteCount: Int {
+        get async throws { try await self.eventLoop.submit { self.part?.writeCount ?? 0 }.get() }
+    }
+
+    /// For the progress of a folder, which lives on the same loop.
     func progressOnLoop(now: ContinuousClock.Instant) -> (verifiedByteCount: UInt64, peers: [PeerStatistics]) {
         (self.verifiedByteCount, self.machine?.statistics(now: now) ?? [])
     }

@@ -29,7 +29,7 @@ public struct TransferError: Error, Hashable, Sendable, CustomStringConvertible 
         private enum Value {
             case contentMismatch, corruptChunk, corruptHashes, protocolViolation, noHolders, notFound, refused, stalled, disconnected
             case unsupportedLayer, diskFull, notWritable, alreadyExists, unsafePath, inUse, diskFailure, storeFailure, bindingMismatch
-            case isFolder, isFile, tooLarge, malformedListing
+            case isFolder, isFile, tooLarge, malformedListing, invalidOption
         }
         private let value: Value
         public var description: String { "\(self.value)" }
@@ -74,9 +74,11 @@ public struct TransferError: Error, Hashable, Sendable, CustomStringConvertible 
         public static let isFolder = Self(value: .isFolder)
         /// The content is a file: use ``FileDownload``.
         public static let isFile = Self(value: .isFile)
-        /// Above what we fetch: 2^20 chunks of 1 MiB, or the limit on a listing.
+        /// Above what we fetch: 2^20 chunks, or the limit on a listing. If a chunk size was chosen, choose a larger one.
         public static let tooLarge = Self(value: .tooLarge)
         /// The listing hashes to what was asked for, but is no listing. Whoever made it is to blame.
         public static let malformedListing = Self(value: .malformedListing)
+        /// An option is outside its range; the message says which and what is allowed.
+        public static let invalidOption = Self(value: .invalidOption)
     }
 }

@@ -5,10 +5,14 @@ import NIOCore
 final class HostReader: Sendable {
     let files: OpenFileCache
     let provers: ProverCache
+    /// Hashes below the stored layer, which cost reading and hashing the file, are made one answer at a time.
+    let lowerLayers = SerialJobs(capacity: 1024)
+    private let lowerLayerByteCount: Int
 
     init(configuration: TransferHostConfiguration) {
         self.files = OpenFileCache(capacity: configuration.openFileCount)
         self.provers = ProverCache(byteCapacity: configuration.hashCacheByteCount)
+        self.lowerLayerByteCount = configuration.lowerLayerByteCount
     }
 
     /// Reads consecutive chunks as finished frames, header and body one after the other, so that each frame is written without a copy.
@@ -34,9 +38,22 @@ final class HostReader: Sendable {
         }
     }
 
+    /// - Throws: ``ContentError`` with `.geometryMismatch`, ``FileReadError``, or what the source of the stored hashes throws.
     func hashes(of file: HostedFile, request: HashRequest) throws -> HashSegment {
-        try self.provers.prover(for: file).segment(
-            layer: request.layer, index: request.index, count: request.count, proofLayers: request.proofLayers)
+        let prover = try self.provers.prover(for: file)
+        guard request.layer < prover.lowestLayer else {
+            return try prover.segment(layer: request.layer, index: request.index, count: request.count, proofLayers: request.proofLayers)
+        }
+        let segment = try LowerLayerSegment(request, prover: prover, byteLimit: self.lowerLayerByteCount)
+        let reader = try self.reader(for: file)
+        do throws(FileReadError) {
+            let made = try segment.make { (bytes, offset) throws(FileReadError) in try reader.read(into: bytes, at: offset) }
+            try reader.checkUnchanged()
+            return made
+        } catch {
+            if error.meansChanged { self.files.remove(path: file.path, stamp: file.stamp) }
+            throw error
+        }
     }
 
     /// Reads a block and what is needed to prove it.

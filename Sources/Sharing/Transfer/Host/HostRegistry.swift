@@ -41,7 +41,7 @@ final class HostRegistry: Sendable {
     init(configuration: TransferHostConfiguration, sessionEnded: (@Sendable (PeerID, [ContentHash: UInt64]) -> Void)? = nil) {
         self.maximumSessionCount = configuration.maximumSessionCount
         self.maximumSessionsPerPeer = configuration.maximumSessionsPerPeer
-        self.unusedSessionGrace = configuration.unusedSessionGrace
+        self.unusedSessionGrace = TimeAmount(configuration.unusedSessionGrace)
         self.sessionEnded = sessionEnded
     }
 

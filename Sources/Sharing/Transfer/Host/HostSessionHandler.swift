@@ -25,6 +25,8 @@ final class HostSessionHandler: ChannelDuplexHandler {
     private let logger: Logger
 
     private var context: ChannelHandlerContext?
+    /// For jobs that wait for their turn on another thread.
+    private let hasEnded = SharedFlag()
     private var decoder = TransferFrameDecoder()
     private(set) var machine: HostSessionStateMachine
     /// Read and not decoded yet, because the machine is at a limit.
@@ -61,6 +63,7 @@ final class HostSessionHandler: ChannelDuplexHandler {
         var limits = HostSessionLimits()
         limits.readAheadByteCount = configuration.readAheadByteCount
         limits.pieceByteCount = configuration.pieceByteCount
+        limits.lowerLayerByteCount = configuration.lowerLayerByteCount
         self.machine = HostSessionStateMachine(limits: limits)
     }
 
@@ -96,6 +99,7 @@ final class HostSessionHandler: ChannelDuplexHandler {
     private func end() {
         guard self.context != nil else { return }
         self.recordSent()
+        _ = self.hasEnded.set()
         self.context = nil
         for task in self.tasks.values { task.cancel() }
         self.tasks = [:]
@@ -155,7 +159,7 @@ final class HostSessionHandler: ChannelDuplexHandler {
 
     private func scheduleIdleTimer(_ context: ChannelHandlerContext) {
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        self.idleTimer = context.eventLoop.scheduleTask(deadline: self.lastProgress + self.configuration.idleTimeout) {
+        self.idleTimer = context.eventLoop.scheduleTask(deadline: self.lastProgress + TimeAmount(self.configuration.idleTimeout)) {
             bound.value.idleDeadlineReached()
         }
     }
@@ -164,7 +168,7 @@ final class HostSessionHandler: ChannelDuplexHandler {
         guard let context = self.context else { return }
         // Waiting for our own rate limit is no idleness of the peer.
         if self.frameReservation != nil { self.lastProgress = context.eventLoop.now }
-        if context.eventLoop.now >= self.lastProgress + self.configuration.idleTimeout {
+        if context.eventLoop.now >= self.lastProgress + TimeAmount(self.configuration.idleTimeout) {
             self.logger.debug("transfer session is idle", metadata: ["dig.transfer.peer": "\(self.peer)"])
             context.close(mode: .all, promise: nil)
         } else {
@@ -260,7 +264,8 @@ final class HostSessionHandler: ChannelDuplexHandler {
                     handler.machine.resolved(bindings, id: job.id)
                 }
             case .readHashes(let file, let request):
-                self.block(context) { try reader.hashes(of: file, request: request) } completion: { handler, outcome in
+                let jobs = request.layer < file.chunkLayer ? reader.lowerLayers : nil
+                self.block(context, in: jobs) { try reader.hashes(of: file, request: request) } completion: { handler, outcome in
                     handler.machine.hashesRead(outcome, id: job.id)
                 }
             case .readProof(let file, let block, _):
@@ -363,12 +368,24 @@ final class HostSessionHandler: ChannelDuplexHandler {
     }
 
     /// Runs `body` on the thread pool.
+    ///
+    /// - Parameter jobs: Nil: as soon as a thread is free. Else in its turn, and not at all if the session has ended by then.
     private func block<Value: Sendable>(
-        _ context: ChannelHandlerContext, _ body: @escaping @Sendable () throws -> Value,
+        _ context: ChannelHandlerContext, in jobs: SerialJobs? = nil, _ body: @escaping @Sendable () throws -> Value,
         completion: @escaping @Sendable (HostSessionHandler, Result<Value, any Error>) -> Void
     ) {
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        self.threadPool.runIfActive(eventLoop: context.eventLoop, body).whenComplete { result in
+        let hasEnded = self.hasEnded
+        let future =
+            if let jobs {
+                jobs.run(on: self.threadPool, eventLoop: context.eventLoop) {
+                    if hasEnded.isSet { throw CancellationError() }
+                    return try body()
+                }
+            } else {
+                self.threadPool.runIfActive(eventLoop: context.eventLoop, body)
+            }
+        future.whenComplete { result in
             let handler = bound.value
             guard handler.context != nil else { return }
             completion(handler, result)
@@ -380,7 +397,7 @@ final class HostSessionHandler: ChannelDuplexHandler {
     private func observe(_ availability: any ChunkAvailability, handle: UInt32, generation: UInt64, context: ChannelHandlerContext) {
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         let eventLoop = context.eventLoop
-        let interval = self.configuration.availabilityInterval
+        let interval = TimeAmount(self.configuration.availabilityInterval)
         let isScheduled = SharedFlag()
         self.observations[handle] = availability.observe {
             guard isScheduled.set() else { return }

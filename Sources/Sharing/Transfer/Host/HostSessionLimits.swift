@@ -1,3 +1,5 @@
+import DIGContent
+
 /// Bounds of one session.
 struct HostSessionLimits: Hashable, Sendable {
     var handleCount = TransferLimits.maximumHandleCount
@@ -16,4 +18,12 @@ struct HostSessionLimits: Hashable, Sendable {
     var runningReadCount = 2
     var readAheadByteCount = 2 * 1024 * 1024
     var pieceByteCount = 512 * 1024
+    /// See ``TransferHostConfiguration/lowerLayerByteCount``.
+    var lowerLayerByteCount = 128 * 1024 * 1024
+
+    /// Whether hashes below the stored layer can be made for `layout`: as many as a client asks for at once, or all there are.
+    func allowsLowerLayer(_ layout: ChunkLayout) -> Bool {
+        let count = min(SegmentTable.nodeCount, layout.geometry.paddedNodeCount(atLayer: layout.treeLayer))
+        return count <= self.lowerLayerByteCount >> layout.treeLayer / TreeGeometry.blockByteCount
+    }
 }

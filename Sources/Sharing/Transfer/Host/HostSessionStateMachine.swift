@@ -165,6 +165,11 @@ struct HostSessionStateMachine {
         case .cancel(let range):
             self.cancel(range.indices, handle: number)
         case .getHashes(let hashRequest):
+            // Below the layer agreed on there is nothing that a client needs, and it would cost reading the file.
+            guard hashRequest.layer >= min(served.layout.treeLayer, served.file.chunkLayer) else {
+                self.refuse(request, handle: number, .outOfRange)
+                return
+            }
             self.enqueue(.readHashes(served.file, hashRequest), handle: number, generation: generation)
         case .subscribe:
             self.subscribe(number, generation: generation, served: served)
@@ -308,7 +313,7 @@ struct HostSessionStateMachine {
         guard let running = self.runningJobs.removeValue(forKey: id), let handle = self.handles[running.handle],
             handle.generation == running.generation, case .lookingUp(let hash, let chunkLayer, let waiting) = handle.state
         else { return }
-        let (state, description) = self.admit(Self.describe(outcome, hash: hash, chunkLayer: chunkLayer))
+        let (state, description) = self.admit(self.describe(outcome, hash: hash, chunkLayer: chunkLayer))
         self.handles[running.handle] = Handle(generation: handle.generation, state: state)
         self.respond(.description(description), handle: running.handle)
         self.waitingRequestCount -= waiting.count
@@ -336,21 +341,24 @@ struct HostSessionStateMachine {
         return found
     }
 
-    private static func describe(
+    private func describe(
         _ outcome: Result<HostedContent?, any Error>, hash: ContentHash, chunkLayer: Int?
     ) -> (Handle.State, ContentDescription) {
         switch outcome {
         case .success(.file(let file)?):
             let held = file.availability.heldChunks
-            // Higher layers follow from the stored one. The bitmap of a partial file is in the stored layer only.
+            // Higher layers follow from the stored one, lower ones from the file. The bitmap of a partial file is in the stored layer only.
             let layer = chunkLayer ?? file.chunkLayer
-            guard layer == file.chunkLayer || (held == nil && layer > file.chunkLayer) else {
+            let layout: ChunkLayout
+            do {
+                layout = try ChunkLayout(fileSize: file.descriptor.size, layer: layer)
+            } catch {
                 return (.absent(.layerUnsupported), ContentDescription(.refused(.layerUnsupported)))
             }
-            guard
-                file.descriptor.contentHash == hash, let layout = try? ChunkLayout(fileSize: file.descriptor.size, layer: layer),
-                held == nil || held?.count == layout.chunkCount
-            else {
+            guard layer == file.chunkLayer || (held == nil && (layer > file.chunkLayer || self.limits.allowsLowerLayer(layout))) else {
+                return (.absent(.layerUnsupported), ContentDescription(.refused(.layerUnsupported)))
+            }
+            guard file.descriptor.contentHash == hash, held == nil || held?.count == layout.chunkCount else {
                 return (.absent(.unreadable), ContentDescription(.refused(.unreadable)))
             }
             let content = ContentDescription.Content.file(size: file.descriptor.size, root: file.descriptor.root, chunkLayer: layer)
@@ -387,6 +395,12 @@ struct HostSessionStateMachine {
             self.respond(.hashes(segment), handle: running.handle)
         case .failure(let error as ContentError) where error.code == .geometryMismatch:
             self.respond(.hashesUnavailable(requestID, .outOfRange), handle: running.handle)
+        case .failure(let error as FileReadError):
+            let reason = self.reason(for: error, handle: running.handle)
+            self.respond(.hashesUnavailable(requestID, reason), handle: running.handle)
+            if error.meansChanged { self.withdraw(running.handle, reason) }
+        case .failure(is SerialJobs.Full):
+            self.respond(.hashesUnavailable(requestID, .busy), handle: running.handle)
         case .failure:
             self.respond(.hashesUnavailable(requestID, .notHeld), handle: running.handle)
         }

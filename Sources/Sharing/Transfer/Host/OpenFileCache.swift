@@ -21,6 +21,10 @@ final class OpenFileCache: Sendable {
         self.readers = Mutex([:])
     }
 
+    private let opened = Atomic(0)
+
+    /// How often a file was opened.
+    var openedCount: Int { self.opened.load(ordering: .relaxed) }
     var openCount: Int { self.readers.withLock { $0.count } }
 
     /// The open reader, or a new one.
@@ -38,6 +42,7 @@ final class OpenFileCache: Sendable {
         if let cached { return cached }
 
         let reader = try FileReader(path: path, stamp: stamp)
+        self.opened.add(1, ordering: .relaxed)
         let evicted = self.readers.withLock { readers -> FileReader? in
             readers[key] = reader
             return readers.count > self.capacity ? readers.removeFirst().value : nil

@@ -71,6 +71,8 @@ public final class TransferHost: Sendable {
 
     /// For tests.
     var openFileCount: Int { self.reader.files.openCount }
+    /// For tests: how often a file was opened.
+    var openedFileCount: Int { self.reader.files.openedCount }
 
     /// Starts a session on a stream; it is refused at a limit on sessions. On the stream's event loop.
     package func serve(_ stream: any Channel, peer: PeerID) -> EventLoopFuture<Void> {

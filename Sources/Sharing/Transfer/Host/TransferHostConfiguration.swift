@@ -1,5 +1,3 @@
-public import NIOCore
-
 /// Bounds of a ``TransferHost``.
 public struct TransferHostConfiguration: Hashable, Sendable {
     /// Bytes per second for all uploads together. Nil: no limit. Can be changed later, see ``TransferHost/uploadLimiter``.
@@ -11,7 +9,7 @@ public struct TransferHostConfiguration: Hashable, Sendable {
     /// Sessions at once with one peer. One for each connection is what a client needs.
     public var maximumSessionsPerPeer = 4
     /// How long a session may be without a chunk sent before it makes room for another.
-    public var unusedSessionGrace: TimeAmount = .seconds(10)
+    public var unusedSessionGrace: Duration = .seconds(10)
     /// Read from disk for one session and not yet handed to its stream. Less makes a slow disk felt, more costs memory.
     public var readAheadByteCount = 2 * 1024 * 1024
     /// The same for all sessions together: with many sessions each gets its share, but always one piece.
@@ -22,10 +20,13 @@ public struct TransferHostConfiguration: Hashable, Sendable {
     public var openFileCount = 128
     /// Memory for hash trees; the one unused for longest is dropped and read again when needed.
     public var hashCacheByteCount = 64 * 1024 * 1024
+    /// Clients may choose smaller chunks than a file was hashed in: their hashes are made again from the file, of which so much is read for
+    /// one answer of 1024 hashes. 128 MiB is enough for chunks of up to 128 KiB. 0: chunks are served as they were hashed, or larger.
+    public var lowerLayerByteCount = 128 * 1024 * 1024
     /// A session without a byte in either direction for so long is reset, also one whose peer stopped reading.
-    public var idleTimeout: TimeAmount = .seconds(120)
+    public var idleTimeout: Duration = .seconds(120)
     /// New chunks of a download in progress are told at most so often.
-    public var availabilityInterval: TimeAmount = .milliseconds(100)
+    public var availabilityInterval: Duration = .milliseconds(100)
 
     public init() {}
 }

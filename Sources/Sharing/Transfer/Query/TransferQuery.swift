@@ -1,15 +1,15 @@
 public import DIGContent
 import DIGIdentity
 public import DIGNet
-public import NIOCore
+import NIOCore
 
 /// Asks a connected peer one question over a stream of its own, without fetching anything.
 public struct TransferQuery: Sendable {
     private let connection: any Connection
-    private let timeout: TimeAmount
+    private let timeout: Duration
 
     /// - Parameter timeout: From asking to the answer.
-    public init(to connection: any Connection, timeout: TimeAmount = .seconds(10)) {
+    public init(to connection: any Connection, timeout: Duration = .seconds(10)) {
         self.connection = connection
         self.timeout = timeout
     }
@@ -51,7 +51,7 @@ public struct TransferQuery: Sendable {
 
     private func answer(to request: TransferRequest, handle: UInt32) async throws -> TransferResponse {
         let promise = self.connection.eventLoop.makePromise(of: TransferResponse.self)
-        let timeout = self.timeout
+        let timeout = TimeAmount(self.timeout)
         let stream: any Channel
         do {
             stream = try await self.connection.openStream(speaking: [ProtocolID(TransferLimits.protocolName)]) { stream, _ in

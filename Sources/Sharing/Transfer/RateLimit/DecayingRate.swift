@@ -11,7 +11,7 @@ import Darwin
 /// A byte rate that forgets: each byte's weight falls to 1/e in ``timeConstant``.
 public struct DecayingRate: Hashable, Sendable {
     /// Short enough to follow a change, long enough to be read by a person.
-    public static let timeConstant: TimeAmount = .seconds(3)
+    public static let timeConstant: Duration = .seconds(3)
 
     /// All bytes counted.
     public private(set) var byteCount: UInt64 = 0
@@ -21,13 +21,13 @@ public struct DecayingRate: Hashable, Sendable {
     public init() {}
 
     public mutating func record(_ byteCount: Int, now: NIODeadline) {
-        self.rate = self.bytesPerSecond(now: now) + Double(byteCount) / (Double(Self.timeConstant.nanoseconds) / 1e9)
+        self.rate = self.bytesPerSecond(now: now) + Double(byteCount) / Self.timeConstant.seconds
         self.updatedAt = now
         self.byteCount &+= UInt64(max(0, byteCount))
     }
 
     public func bytesPerSecond(now: NIODeadline) -> Double {
         guard let updatedAt = self.updatedAt, now > updatedAt else { return self.rate }
-        return self.rate * exp(-Double((now - updatedAt).nanoseconds) / Double(Self.timeConstant.nanoseconds))
+        return self.rate * exp(-Double((now - updatedAt).nanoseconds) / 1e9 / Self.timeConstant.seconds)
     }
 }
