@@ -93,19 +93,38 @@ struct WhitepaperExampleTests {
         await holder.network.stop()
     }
 
-    @Test("a second fetch from the same peer opens no second connection")
+    @Test("a second transfer reuses the one connection: both ends count one in all (PRF-05)")
     func pooling() async throws {
         let holder = try await TestNode.started()
         let receiver = try await TestNode.started()
+        let ends = [holder, receiver].map { node in ConnectionCount(of: node.network.swarm) }
         let host = FileHost(network: holder.network)
         let client = FileClient(network: receiver.network)
         for index in 0..<3 {
             let source = try holder.directory.write("\(index).bin", byteCount: 50_000, seed: UInt64(index + 1))
             let link = try await host.addFile(source).link(addresses: holder.network.addresses)
             _ = try await client.fetch(.link(link), to: .directory(receiver.directory.path)).result()
+            #expect(holder.network.swarm.statistics.openConnections == 1)
+            #expect(receiver.network.swarm.statistics.openConnections == 1)
         }
-        #expect(holder.network.swarm.statistics.openConnections == 1)
         await holder.network.stop()
         await receiver.network.stop()
+        for end in ends { #expect(await end.total == 1) }
     }
+}
+
+/// Counts the connections of a swarm until it is shut down. Each peer's first one is reported, so one that was closed and made again counts twice.
+private struct ConnectionCount {
+    private let task: Task<Int, Never>
+
+    init(of swarm: Swarm) {
+        let events = swarm.events
+        self.task = Task {
+            var count = 0
+            for await case .connected in events { count += 1 }
+            return count
+        }
+    }
+
+    var total: Int { get async { await self.task.value } }
 }

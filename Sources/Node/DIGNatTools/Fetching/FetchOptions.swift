@@ -8,6 +8,12 @@ public struct FetchOptions: Sendable {
     public var peers: [Multiaddr] = []
     /// Windows, timeouts, and the whitepaper's `concurrency` and `peerConcurrency`.
     public var scheduling = DownloadConfiguration()
+    /// The bytes of a chunk, the whitepaper's `chunkSize`: 16384 · 2ᵏ, up to 1048576; anything else ends the fetch with `TransferError`
+    /// `.invalidOption`. Holders that do not serve this size are left out: whoever has the whole file serves nearly all, whoever is still
+    /// fetching it only the one it fetches in. What an earlier run fetched in other chunks is kept.
+    ///
+    /// Nil: as an earlier run began, else 65536, or more above 16 GiB.
+    public var chunkByteCount: Int?
     /// The plain SHA-256 that the whole file must have, the whitepaper's `verificationHash`. Costs one more pass over the file; the content hash
     /// proves every block already.
     public var verificationHash: SHA256Digest?
@@ -19,4 +25,12 @@ public struct FetchOptions: Sendable {
     public var servesWhileFetching = true
 
     public init() {}
+
+    /// The part of it that concerns the transfer itself.
+    var download: DownloadOptions {
+        var options = DownloadOptions()
+        options.scheduling = self.scheduling
+        options.chunkByteCount = self.chunkByteCount
+        return options
+    }
 }

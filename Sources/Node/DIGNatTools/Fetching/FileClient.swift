@@ -119,22 +119,60 @@ public final class FileClient: Sendable {
 
     // MARK: Finding
 
-    /// The peers on the local network that say they hold a content, as they answer, for `duration`.
-    public func findPeers(_ hash: ContentHash, for duration: Duration = .seconds(5)) async -> [PeerID] {
-        let found = Mutex<[PeerID]>([])
-        let search = self.search(for: hash, link: []) { connection in
-            found.withLock { if !$0.contains(connection.remotePeer) { $0.append(connection.remotePeer) } }
+    /// The peers that say they hold a content, each once, as soon as it answers: those connected, and those on the local network.
+    ///
+    /// Goes on looking until nobody reads any more; ends by itself only when everybody was asked and discovery is off. For one reader.
+    ///
+    ///     for await peer in client.holders(of: hash) { print(peer) }
+    public func holders(of hash: ContentHash) -> AsyncStream<PeerID> {
+        let (stream, continuation) = AsyncStream.makeStream(of: PeerID.self, bufferingPolicy: .bufferingOldest(LocalCandidates.maximumCount))
+        let seen = Mutex<Set<PeerID>>([])
+        let search = self.search(for: hash, link: [], asksConnectedPeers: true) { connection in
+            let peer = connection.remotePeer
+            if seen.withLock({ $0.insert(peer).inserted }) { continuation.yield(peer) }
         }
-        // Cancelled early: whoever answered so far.
-        try? await self.whileRunning(search) { try await Task.sleep(for: duration) }
-        return found.withLock { $0 }
+        let task = Task {
+            await search.run()
+            continuation.finish()
+        }
+        continuation.onTermination = { _ in task.cancel() }
+        return stream
+    }
+
+    /// The peers that say they hold a content, those connected and those on the local network, in the order in which they answer.
+    ///
+    /// - Parameters:
+    ///   - limit: Returns as soon as so many have answered. Nil: whoever answers within `duration`.
+    ///   - duration: Returns after it with those that have answered. At once when everybody was asked and discovery is off.
+    public func findPeers(_ hash: ContentHash, limit: Int? = nil, for duration: Duration = .seconds(5)) async -> [PeerID] {
+        let limit = limit ?? .max
+        guard limit > 0 else { return [] }
+        return await withTaskGroup(of: [PeerID].self) { group in
+            group.addTask {
+                var found: [PeerID] = []
+                // Ends when it is cancelled, too.
+                for await peer in self.holders(of: hash) {
+                    found.append(peer)
+                    if found.count >= limit { break }
+                }
+                return found
+            }
+            group.addTask {
+                // Ends early only when it is cancelled: then those who answered so far.
+                try? await Task.sleep(for: duration)
+                return []
+            }
+            let first = await group.next() ?? []
+            group.cancelAll()
+            return await group.reduce(first) { $0 + $1 }
+        }
     }
 
     private func search(
-        for hash: ContentHash, link: [Multiaddr], found: @escaping @Sendable (any Connection) async -> Void
+        for hash: ContentHash, link: [Multiaddr], asksConnectedPeers: Bool = false, found: @escaping @Sendable (any Connection) async -> Void
     ) -> HolderSearch {
         HolderSearch(
-            network: self.network, link: link,
+            network: self.network, link: link, asksConnectedPeers: asksConnectedPeers,
             question: { connection in
                 switch try await TransferQuery(to: connection).description(of: hash) {
                 case .file, .folder: true
@@ -213,6 +251,8 @@ public final class FileClient: Sendable {
     private func run(
         _ reference: ContentReference, to destination: FetchDestination, options: FetchOptions, reporter: FetchReporter
     ) async throws -> FetchResult {
+        // Before anybody is asked for anything.
+        _ = try options.download.chunkLayer()
         var target: FetchTarget
         switch reference {
         case .link(let link): target = FetchTarget(link: link)
@@ -331,8 +371,7 @@ public final class FileClient: Sendable {
         let name = target.name ?? target.contentHash.description
         reporter.enter(.transferring(target.contentHash, name: name))
 
-        var downloadOptions = DownloadOptions()
-        downloadOptions.scheduling = options.scheduling
+        var downloadOptions = options.download
         downloadOptions.sha256 = target.sha256
         downloadOptions.sha256Source = target.sha256Source
         downloadOptions.keepsFile = destination.keepsFile

@@ -8,9 +8,11 @@ import DIGTransfer
 import NIOCore
 import Synchronization
 
-/// Finds holders and keeps connections to them: the peers of a link, and whoever on the local network says that it has the content.
+/// Finds holders and keeps connections to them: the peers of a link, and whoever on the local network, or already connected, says that it
+/// has the content.
 ///
-/// Runs until it is cancelled. A connection that ends is dialed again, ever more slowly.
+/// Runs until it is cancelled, or everybody was asked and nobody else can come. A connection that ends is dialed again, ever more slowly, at
+/// the addresses announced last. Who lacks the content is asked again after a while, see ``LocalCandidates``.
 final class HolderSearch: Sendable {
     /// What came of trying one peer, for the error if nobody delivers.
     struct Attempt: Sendable {
@@ -19,14 +21,23 @@ final class HolderSearch: Sendable {
     }
 
     private static let redialIntervals: [Duration] = [.milliseconds(500), .seconds(1), .seconds(2), .seconds(5), .seconds(10)]
-    /// Peers of the local network asked at once and remembered at most.
-    private static let maximumLocalPeerCount = 256
+    /// Outcomes kept for the error.
+    private static let maximumAttemptCount = 256
+
+    private enum Event: Sendable {
+        case heard(DiscoveredPeer)
+        case restEnded(PeerID)
+    }
 
     private let network: NetworkManager
     private let link: [Multiaddr]
     /// What a local peer must say before it counts. Nil: connecting is enough.
     private let question: @Sendable (any Connection) async throws -> Bool
     private let found: @Sendable (any Connection) async -> Void
+    private let localPeers: AsyncStream<DiscoveredPeer>?
+    private let asksConnectedPeers: Bool
+    private let candidates: Mutex<LocalCandidates>
+    private let events = AsyncStream.makeStream(of: Event.self, bufferingPolicy: .bufferingNewest(2 * LocalCandidates.maximumCount))
     private let attempts = Mutex<[String: String]>([:])
     /// Peers of the link not tried yet.
     private let untriedCount: Mutex<Int>
@@ -34,14 +45,21 @@ final class HolderSearch: Sendable {
 
     /// - Parameters:
     ///   - link: Addresses with peer ids, taken at their word.
-    ///   - question: Whether a peer of the local network is one to use.
+    ///   - localPeers: Who announces itself on the local network. Nil: the network's own discovery, if it has any.
+    ///   - asksConnectedPeers: Whether peers that are connected already are asked too, once.
+    ///   - restIntervals: See ``LocalCandidates/restIntervals``.
+    ///   - question: Whether a peer that is not of the link is one to use.
     ///   - found: Called for every connection to a holder, again after each reconnect.
     init(
-        network: NetworkManager, link: [Multiaddr], question: @escaping @Sendable (any Connection) async throws -> Bool,
+        network: NetworkManager, link: [Multiaddr], localPeers: AsyncStream<DiscoveredPeer>? = nil, asksConnectedPeers: Bool = false,
+        restIntervals: [Duration] = LocalCandidates.restIntervals, question: @escaping @Sendable (any Connection) async throws -> Bool,
         found: @escaping @Sendable (any Connection) async -> Void
     ) {
         self.network = network
         self.link = link
+        self.localPeers = localPeers ?? network.localDiscovery?.findPeers()
+        self.asksConnectedPeers = asksConnectedPeers
+        self.candidates = Mutex(LocalCandidates(restIntervals: restIntervals))
         self.question = question
         self.found = found
         // An address and a peer each count at most once.
@@ -78,7 +96,6 @@ final class HolderSearch: Sendable {
             for address in self.link {
                 if let peer = address.peerID { addresses[peer, default: []].append(address) } else { withoutPeer.insert(address) }
             }
-            let known = Set(addresses.keys)
             for (peer, addresses) in addresses {
                 group.addTask {
                     await self.keep("\(peer)", isOfLink: true) { try await self.network.connect(to: peer, addresses: addresses) }
@@ -89,23 +106,76 @@ final class HolderSearch: Sendable {
                     await self.keep("\(address)", isOfLink: true) { try await self.network.swarm.connect(to: address) }
                 }
             }
-            guard let discovery = self.network.localDiscovery else { return }
-            var seen = known
-            for await peer in discovery.findPeers() {
-                guard seen.count < Self.maximumLocalPeerCount + known.count, !peer.addresses.isEmpty, seen.insert(peer.peer).inserted else { continue }
-                group.addTask {
-                    await self.keep("\(peer.peer)", isOfLink: false) {
-                        let connection = try await self.network.connect(to: peer.peer, addresses: peer.addresses)
-                        guard try await self.question(connection) else { throw NodeError(.notFound, "on the local network, does not have it") }
-                        return connection
-                    }
+            let known = Set(addresses.keys)
+            if self.asksConnectedPeers {
+                for connection in self.network.swarm.connections where !known.contains(connection.remotePeer) {
+                    group.addTask { await self.ask(connection) }
                 }
+            }
+            guard let localPeers = self.localPeers else { return }
+            group.addTask {
+                for await peer in localPeers where !known.contains(peer.peer) { self.events.continuation.yield(.heard(peer)) }
+                // Nobody else will be heard of; who rests is not asked again.
+                self.events.continuation.finish()
+            }
+            for await event in self.events.stream {
+                guard let peer = self.received(event) else { continue }
+                group.addTask { await self.askLocal(peer) }
             }
         }
     }
 
+    /// Returns whom to ask.
+    private func received(_ event: Event) -> PeerID? {
+        self.candidates.withLock { candidates in
+            switch event {
+            case .heard(let peer) where peer.addresses.isEmpty:
+                candidates.left(peer.peer)
+                return nil
+            case .heard(let peer): return candidates.announced(peer.peer, at: peer.addresses, now: .now) ? peer.peer : nil
+            case .restEnded(let peer): return candidates.restEnded(peer, now: .now) ? peer : nil
+            }
+        }
+    }
+
+    /// Asks a peer that is connected already, once.
+    private func ask(_ connection: any Connection) async {
+        let name = "\(connection.remotePeer)"
+        do {
+            guard try await self.question(connection) else { return self.note(name, "connected, does not have it") }
+            self.note(name, "connected")
+            await self.found(connection)
+        } catch {
+            self.note(name, "\(error)")
+        }
+    }
+
+    /// Asks a peer of the local network and stays with it while it holds the content; after that it rests.
+    private func askLocal(_ peer: PeerID) async {
+        let lacks = await self.keep("\(peer)", isOfLink: false, triesOn: { self.candidates.withLock { $0.unreachable(peer, now: .now) } }) {
+            let connection = try await self.network.connect(to: peer, addresses: self.candidates.withLock { $0.addresses(of: peer) })
+            guard try await self.question(connection) else { throw NodeError(.notFound, "on the local network, does not have it") }
+            self.candidates.withLock { $0.held(peer) }
+            return connection
+        }
+        guard lacks else { return }
+        let deadline = self.candidates.withLock { $0.lacked(peer, now: .now) }
+        do {
+            try await Task.sleep(until: deadline, clock: .continuous)
+            self.events.continuation.yield(.restEnded(peer))
+        } catch {
+            // The search is over.
+        }
+    }
+
     /// Connects, reports, waits until the connection ends, and begins again.
-    private func keep(_ name: String, isOfLink: Bool, connect: @Sendable () async throws -> any Connection) async {
+    ///
+    /// - Parameter triesOn: Whether to connect again after it failed.
+    /// - Returns: Whether the peer was asked and has it not.
+    @discardableResult
+    private func keep(
+        _ name: String, isOfLink: Bool, triesOn: @Sendable () -> Bool = { true }, connect: @Sendable () async throws -> any Connection
+    ) async -> Bool {
         var failures = 0
         var isFirst = isOfLink
         while !Task.isCancelled {
@@ -129,16 +199,17 @@ final class HolderSearch: Sendable {
                     self.tried()
                     isFirst = false
                 }
-                // Whoever was asked and has it not is not asked again.
-                if let error = error as? NodeError, error.code == .notFound { return }
+                if let error = error as? NodeError, error.code == .notFound { return true }
+                guard triesOn() else { return false }
             }
             do {
                 try await Task.sleep(for: Self.redialIntervals[min(failures, Self.redialIntervals.count - 1)])
             } catch {
-                return
+                return false
             }
             failures += 1
         }
+        return false
     }
 
     private static func wait(for connection: any Connection) async {
@@ -149,7 +220,7 @@ final class HolderSearch: Sendable {
 
     private func note(_ name: String, _ outcome: String) {
         self.attempts.withLock { attempts in
-            guard attempts[name] != nil || attempts.count < Self.maximumLocalPeerCount else { return }
+            guard attempts[name] != nil || attempts.count < Self.maximumAttemptCount else { return }
             attempts[name] = outcome
         }
     }

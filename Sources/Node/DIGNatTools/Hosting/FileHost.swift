@@ -26,8 +26,9 @@ import Foundation
 ///     try await host.start()
 public final class FileHost: Sendable {
     public let network: NetworkManager
-    /// Bounded: the oldest are dropped for a slow reader. For one reader.
-    public let events: AsyncStream<HostEvent>
+    /// What happens at every host of this network. Each use gives a stream of its own, for one reader, which begins with what happened
+    /// before, as far as 1024 events back, and ends when the network stops. Bounded: a slow reader misses the oldest.
+    public var events: AsyncStream<HostEvent> { self.network.hostEvents.subscribe() }
 
     private let store: SharedContentStore
     /// Nil: the network is somebody else's to start and stop.
@@ -51,7 +52,6 @@ public final class FileHost: Sendable {
         self.network = network
         self.configuration = configuration
         self.store = network.shared
-        self.events = network.hostEvents
     }
 
     // MARK: Life cycle
@@ -89,7 +89,7 @@ public final class FileHost: Sendable {
     /// hashed by then is not hashed again.
     ///
     /// - Parameters:
-    ///   - contentID: A name others can ask for it by, on the local network for now.
+    ///   - contentID: A name others can ask for it by: peers on the local network ask this node, and it answers with a signed record.
     ///   - progress: Bytes hashed so far and in all; from any thread.
     /// - Throws: `ContentError` about what cannot be read or named, `StorageError`.
     @discardableResult
@@ -210,7 +210,7 @@ public final class FileHost: Sendable {
                     guard try FileStamp(ofFileAt: path) == stamp else { return }
                     try await self.store.setSHA256(sha256, forFileAt: path, stamp: stamp)
                     try await self.bind(.sha256(sha256), to: contentHash)
-                    self.network.emit(.sha256Computed(contentHash, sha256))
+                    self.network.hostEvents.emit(.sha256Computed(contentHash, sha256))
                 } catch is CancellationError {
                     // Computed when the file is shared next.
                 } catch {

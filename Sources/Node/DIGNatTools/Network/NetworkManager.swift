@@ -40,8 +40,7 @@ public final class NetworkManager: Service, Sendable {
     let contents: ContentRegistry
     let threadPool: NIOThreadPool
     let logger: Logger
-    let hostEvents: AsyncStream<HostEvent>
-    private let hostEventContinuation: AsyncStream<HostEvent>.Continuation
+    let hostEvents: HostEventHub
     private let identityLock: IdentityLock?
     private let discoveryTask = Mutex<Task<Void, any Error>?>(nil)
 
@@ -73,27 +72,24 @@ public final class NetworkManager: Service, Sendable {
             self.identity = keyPair
         }
 
-        var swarmConfiguration = SwarmConfiguration()
-        swarmConfiguration.maximumConnections = configuration.maximumConnectionCount
         let swarm = Swarm(
-            identity: self.identity, transports: transports ?? [TCPTransport(group: group)], group: group, configuration: swarmConfiguration,
+            identity: self.identity, transports: transports ?? [TCPTransport(group: group)], group: group, configuration: configuration.swarm,
             logger: logger)
         self.swarm = swarm
 
         self.uploadLimiter = RateLimiter(bytesPerSecond: configuration.uploadRate)
         self.downloadLimiter = RateLimiter(bytesPerSecond: configuration.downloadRate)
-        let (hostEvents, events) = AsyncStream.makeStream(of: HostEvent.self, bufferingPolicy: .bufferingNewest(1024))
-        self.hostEvents = hostEvents
-        self.hostEventContinuation = events
+        let events = HostEventHub()
+        self.hostEvents = events
         self.shared = SharedContentStore(database: self.database)
-        self.contents = ContentRegistry(shared: self.shared) { events.yield(.contentChanged($0)) }
+        self.contents = ContentRegistry(shared: self.shared) { events.emit(.contentChanged($0)) }
         self.transferHost = TransferHost(
-            provider: self.contents, threadPool: self.threadPool, uploadLimiter: self.uploadLimiter, logger: logger,
-            sessionEnded: { events.yield(.sessionEnded($0, byteCounts: $1)) })
+            provider: self.contents, configuration: configuration.transferHost, threadPool: self.threadPool, uploadLimiter: self.uploadLimiter, logger: logger,
+            sessionEnded: { events.emit(.sessionEnded($0, byteCounts: $1)) })
         self.localDiscovery =
             configuration.localDiscovery
             ? LocalDiscovery(
-                identity: self.identity.peerID, addresses: { swarm.listenAddresses }, group: group, logger: logger)
+                identity: self.identity.peerID, addresses: { swarm.listenAddresses }, configuration: configuration.discovery, group: group, logger: logger)
             : nil
     }
 
@@ -148,10 +144,7 @@ public final class NetworkManager: Service, Sendable {
         _ = await task?.result
         self.transferHost.unregister(from: self.swarm)
         await self.swarm.shutdown()
-    }
-
-    func emit(_ event: HostEvent) {
-        self.hostEventContinuation.yield(event)
+        self.hostEvents.finish()
     }
 
     // MARK: Connections

@@ -1,5 +1,8 @@
 public import DIGIdentity
+public import DIGLocalDiscovery
 public import DIGMultiformats
+public import DIGSwarm
+public import DIGTransfer
 
 /// What a node needs to know before it starts. Every value has a default but the directory.
 public struct NodeConfiguration: Sendable {
@@ -21,14 +24,28 @@ public struct NodeConfiguration: Sendable {
         Multiaddr(components: [.ip4(.any), .tcp(0)]),
         Multiaddr(components: [.ip6(.any), .tcp(0)]),
     ]
-    /// Bytes per second sent at most, over all transfers. Nil: unlimited.
-    public var uploadRate: Int?
     /// Bytes per second received at most, over all transfers. Nil: unlimited.
     public var downloadRate: Int?
     /// Finds peers on the same network by mDNS and is found there.
     public var localDiscovery: Bool = true
-    /// Open connections at most; the least useful idle one makes room.
-    public var maximumConnectionCount: Int = 200
+    /// Connections: their number, times, and what is dialed.
+    public var swarm = SwarmConfiguration()
+    /// What serving others may cost: sessions, memory, open files, rates.
+    public var transferHost = TransferHostConfiguration()
+    /// How peers on the same network are found.
+    public var discovery = LocalDiscoveryConfiguration()
+
+    /// Bytes per second sent at most, over all transfers. Nil: unlimited. The same as `transferHost.uploadBytesPerSecond`.
+    public var uploadRate: Int? {
+        get { self.transferHost.uploadBytesPerSecond }
+        set { self.transferHost.uploadBytesPerSecond = newValue }
+    }
+
+    /// Open connections at most; the least useful idle one makes room. The same as `swarm.maximumConnections`.
+    public var maximumConnectionCount: Int {
+        get { self.swarm.maximumConnections }
+        set { self.swarm.maximumConnections = newValue }
+    }
 
     public init(dataDirectory: String) {
         self.dataDirectory = dataDirectory

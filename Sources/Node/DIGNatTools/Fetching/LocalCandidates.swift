@@ -1,0 +1,97 @@
+import DIGIdentity
+import DIGMultiformats
+
+/// Which peers of the local network are to be asked for a content, when again, and where they are.
+///
+/// A value: whoever runs it reports what happened, with the time, and starts asking when it is told to.
+///
+///     announced ──► asking ──lacked──► resting ──(interval over, and still there)──► asking
+///                     └─unreachable, and gone──► resting until it announces itself
+struct LocalCandidates: Sendable {
+    typealias Instant = ContinuousClock.Instant
+
+    /// Peers asked at once and remembered at most.
+    static let maximumCount = 256
+    /// How long a peer that lacks the content is left alone: after the first answer, the second, … and the last for all further ones.
+    static let restIntervals: [Duration] = [.seconds(10), .seconds(20), .seconds(60), .seconds(120), .seconds(300)]
+
+    private struct Candidate {
+        /// Where it said last that it is.
+        var addresses: [Multiaddr]
+        /// It has announced itself and not left.
+        var isPresent = true
+        /// Nil while it is being asked, or holds the content.
+        var restsUntil: Instant?
+        var lackCount = 0
+    }
+
+    private let restIntervals: [Duration]
+    private var candidates: [PeerID: Candidate] = [:]
+
+    init(restIntervals: [Duration] = Self.restIntervals) {
+        self.restIntervals = restIntervals
+    }
+
+    var count: Int { self.candidates.count }
+
+    func addresses(of peer: PeerID) -> [Multiaddr] { self.candidates[peer]?.addresses ?? [] }
+
+    /// The peer appeared, moved, or was heard of again. Returns whether asking it is to begin.
+    mutating func announced(_ peer: PeerID, at addresses: [Multiaddr], now: Instant) -> Bool {
+        guard self.candidates[peer] != nil else {
+            guard self.makeRoom(now: now) else { return false }
+            self.candidates[peer] = Candidate(addresses: addresses)
+            return true
+        }
+        self.candidates[peer]?.addresses = addresses
+        self.candidates[peer]?.isPresent = true
+        return self.begin(peer, now: now)
+    }
+
+    /// The peer said goodbye or fell silent.
+    mutating func left(_ peer: PeerID) {
+        self.candidates[peer]?.isPresent = false
+    }
+
+    /// It answered that it does not have the content. Returns when to call ``restEnded(_:now:)``.
+    mutating func lacked(_ peer: PeerID, now: Instant) -> Instant {
+        guard var candidate = self.candidates[peer] else { return now }
+        let interval = self.restIntervals.isEmpty ? .zero : self.restIntervals[min(candidate.lackCount, self.restIntervals.count - 1)]
+        candidate.lackCount += 1
+        candidate.restsUntil = now + interval
+        self.candidates[peer] = candidate
+        return now + interval
+    }
+
+    /// It holds the content: if it lacks it later, it is asked again soon.
+    mutating func held(_ peer: PeerID) {
+        self.candidates[peer]?.lackCount = 0
+    }
+
+    /// It could not be reached. Returns whether to try on: not if it has left, until it announces itself.
+    mutating func unreachable(_ peer: PeerID, now: Instant) -> Bool {
+        guard self.candidates[peer]?.isPresent == false else { return true }
+        self.candidates[peer]?.restsUntil = now
+        return false
+    }
+
+    /// Returns whether asking it is to begin again. Early and repeated calls are harmless.
+    mutating func restEnded(_ peer: PeerID, now: Instant) -> Bool {
+        guard self.candidates[peer]?.isPresent == true else { return false }
+        return self.begin(peer, now: now)
+    }
+
+    private mutating func begin(_ peer: PeerID, now: Instant) -> Bool {
+        guard let restsUntil = self.candidates[peer]?.restsUntil, now >= restsUntil else { return false }
+        self.candidates[peer]?.restsUntil = nil
+        return true
+    }
+
+    /// Forgets one that is gone and not being asked, if there are too many.
+    private mutating func makeRoom(now: Instant) -> Bool {
+        guard self.candidates.count >= Self.maximumCount else { return true }
+        guard let gone = self.candidates.first(where: { !$0.value.isPresent && ($0.value.restsUntil.map { $0 <= now } ?? false) }) else { return false }
+        self.candidates[gone.key] = nil
+        return true
+    }
+}
