@@ -17,8 +17,14 @@ import Glibc
 
 @testable import DIGSwarm
 
-/// Both ends dial each other from the ports they listen on, at two addresses of this machine. Without delay on the loopback device the first
-/// SYN is accepted or refused before the second leaves; with delay (`tc qdisc add dev lo root netem delay 20ms`) they cross.
+/// Both ends dial each other from the ports they listen on, at two addresses of this machine. On loopback the first SYN is accepted before the
+/// second leaves. To see them cross, run these tests in a network namespace that drops the first SYN of every pair, so that both ends repeat
+/// theirs to a socket that waits for it:
+///
+///     set seen { type ipv4_addr . inet_service . ipv4_addr . inet_service; timeout 5s; flags dynamic,timeout; }
+///     chain input { type filter hook input priority 0;
+///       tcp flags & (syn|ack) == syn ip saddr . tcp sport . ip daddr . tcp dport @seen accept
+///       tcp flags & (syn|ack) == syn add @seen { ip saddr . tcp sport . ip daddr . tcp dport } drop }
 @Suite("Punching", .timeLimit(.minutes(2)))
 struct PunchTests {
     static func options(_ role: ConnectionRole, timeout: Duration = .seconds(10)) -> DialOptions {
@@ -126,7 +132,6 @@ struct PunchTests {
         try await withNodes(.tcp) { nodes in
             let (a, b) = try await Self.pair(nodes)
             let wrong = try (1...8).map { try Multiaddr("/ip4/127.0.0.3/tcp/\($0)") }
-            let before = try Self.socketCount()
             for _ in 0..<20 {
                 let punch = Task { try await a.connect(to: b.localPeer, addresses: wrong, options: Self.options(.dialer)) }
                 try await eventually { a.state.withLock { $0.punches.values.first == 8 } }
@@ -134,8 +139,8 @@ struct PunchTests {
                 await #expect(throws: CancellationError.self) { _ = try await punch.value }
             }
             try await eventually { a.state.withLock { $0.punches.isEmpty } && a.statistics.pendingDials == 0 }
-            // Tests beside this one have sockets too, which come and go.
-            try await eventually { (try? Self.socketCount()).map { $0 < before + 100 } == true }
+            let port = try #require(a.listenAddresses.first?.components.last)
+            try await eventually { Self.dialingSocketCount(from: port) == 0 }
             let error = await #expect(throws: ConnectionError.self) {
                 _ = try await a.connect(to: b.localPeer, addresses: wrong, options: Self.options(.dialer, timeout: .milliseconds(100)))
             }
@@ -154,21 +159,38 @@ struct PunchTests {
         }
     }
 
-    /// Descriptors of this process that are sockets; 0 where that can't be told.
-    static func socketCount() throws -> Int {
-        #if os(Linux)
-        guard let directory = opendir("/proc/self/fd") else { return 0 }
-        defer { closedir(directory) }
-        var count = 0
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            var target = [CChar](repeating: 0, count: 64)
-            guard readlink("/proc/self/fd/\(name)", &target, target.count) > 0 else { continue }
-            if target.starts(with: "socket:".utf8.map { CChar(bitPattern: $0) }) { count += 1 }
+    @Test("a dial from the listening port that meets a dial of the peer is repeated from another port")
+    func repeated() async throws {
+        try await withNodes(.tcp) { nodes in
+            let (a, b) = (try await nodes.make(), try await nodes.make(listening: false))
+            let remotes = Shared<Multiaddr>()
+            // Both ends of the first connection are its dialer, as after two dials that crossed.
+            let listener = try await nodes.transport.listen(on: Multiaddr("/ip4/127.0.0.1/tcp/0")) { channel, remote in
+                remotes.append(remote)
+                let role: ConnectionRole = remote == a.listenAddresses[0] ? .dialer : .listener
+                let upgrade = ConnectionUpgrade(role: .fixed(role), expecting: nil, remoteAddress: remote, on: channel.eventLoop, swarm: b)
+                return channel.eventLoop.makeCompletedFuture { try upgrade.start(on: channel) }
+            }
+            let connection = try await a.connect(to: b.localPeer, addresses: [listener.address])
+            #expect(try await connection.echo(ByteBuffer(string: "x")) == ByteBuffer(string: "x"))
+            #expect(remotes.all.map { $0 == a.listenAddresses[0] } == [true, false])
+            await listener.close()
         }
-        return count
-        #else
-        return 0
-        #endif
+    }
+
+    /// Sockets that wait for an answer to a SYN from `port`, or got one; 0 where that can't be told.
+    static func dialingSocketCount(from port: Multiaddr.Component) -> Int {
+        guard case .tcp(let port) = port, let file = fopen("/proc/self/net/tcp", "r") else { return 0 }
+        defer { fclose(file) }
+        var table: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { table += chunk[..<count] }
+        let hexadecimal = String(port, radix: 16, uppercase: true)
+        let suffix = ":" + String(repeating: "0", count: 4 - hexadecimal.count) + hexadecimal
+        // sl, local address, remote address, state: 01 ESTABLISHED, 02 SYN_SENT, 03 SYN_RECV
+        return String(decoding: table, as: UTF8.self).split(separator: "\n").count { line in
+            let fields = line.split(separator: " ", maxSplits: 4)
+            return fields.count == 5 && fields[1].hasSuffix(suffix) && ["01", "02", "03"].contains(fields[3])
+        }
     }
 }

@@ -123,12 +123,14 @@ struct TCPTransportTests {
         #expect(!channel.isActive)
     }
 
-    @Test("dials from the listening port, and from another if that pair is in use or a dial-back is wanted")
-    func listeningPort() async throws {
+    @Test(
+        "dials from the listening port, and from another if that pair is in use or a dial-back is wanted",
+        arguments: ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"])
+    func listeningPort(address: String) async throws {
         let dialing = TCPTransport(group: self.group)
         let remotes = Remotes()
-        let own = try await self.listen(dialing, on: "/ip4/127.0.0.1/tcp/0")
-        let listener = try await self.listen(TCPTransport(group: self.group), on: "/ip4/127.0.0.1/tcp/0", remotes: remotes)
+        let own = try await self.listen(dialing, on: address)
+        let listener = try await self.listen(TCPTransport(group: self.group), on: address, remotes: remotes)
         let back = try await dialing.dial(listener.address, for: .dialBack, on: self.group.next(), initializer: self.noHandlers)
         let first = try await self.echo(dialing, to: listener.address)
         let second = try await self.echo(dialing, to: listener.address)

@@ -13,7 +13,8 @@ public struct DialOptions: Hashable, Sendable {
     public var requiresDirect = false
     /// An open connection is not enough either: a new one is made.
     public var requiresNew = false
-    /// Which side of the handshake this end takes. `.listener` for one end of a simultaneous open, where both dial.
+    /// Which side of the handshake this end takes. `.listener` for one end of a simultaneous open, where both dial; if the peer takes that
+    /// side too, as when it has accepted the dial in the ordinary way, this end becomes the dialer after a second.
     public var role: ConnectionRole = .dialer
     public var source: AddressSource = .user
     /// For the whole dial. Nil: the configured time.

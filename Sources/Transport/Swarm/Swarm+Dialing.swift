@@ -225,42 +225,18 @@ extension Swarm {
         return try await transport.resolve(outer).map { Multiaddr(components: $0.components + inner) }
     }
 
-    /// Ours: how long the peer may be silent on a channel whose ends may both be the dialer, before this end takes it that it is. The
-    /// peer proposes at once if it is one, so its bytes come right behind the last packet of the TCP handshake where it connected, and
-    /// a round trip later where both did. The two differ so that never both ends propose, whichever way the channel came about.
-    private static let acceptedSilence: Duration = .milliseconds(150)
-    private static let dialedSilence: Duration = .seconds(1)
-
-    /// Which side of the handshake an accepted channel takes.
-    func roleChoice(ofAcceptedFrom remote: Multiaddr) -> RoleChoice {
-        guard let host = remote.host, self.state.withLock({ $0.punches[host] != nil }) else { return .fixed(.listener) }
-        return .detected(silence: Self.acceptedSilence)
-    }
-
-    private func attempt(_ address: Multiaddr, expecting expected: PeerID?, options: DialOptions) async -> Result<SwarmConnection, any Error> {
-        guard options.purpose == .punch, options.role == .dialer, let host = address.host else {
-            return await self.attempt(address, expecting: expected, options: options, isRetry: false)
-        }
-        self.state.withLock { $0.punches[host, default: 0] += 1 }
-        defer {
-            self.state.withLock { state in
-                guard let count = state.punches[host], count > 1 else { return state.punches[host] = nil }
-                state.punches[host] = count - 1
-            }
-        }
-        return await self.attempt(address, expecting: expected, options: options, isRetry: false)
-    }
-
+    /// - Parameter isRetry: The second and last attempt at the address, after dials that crossed.
     private func attempt(
-        _ address: Multiaddr, expecting expected: PeerID?, options: DialOptions, isRetry: Bool
+        _ address: Multiaddr, expecting expected: PeerID?, options: DialOptions, isRetry: Bool = false
     ) async -> Result<SwarmConnection, any Error> {
         guard let transport = self.transports.first(where: { $0.canDial(address) }) else {
             return .failure(ConnectionError(.noCommonProtocol, "no transport dials this address"))
         }
         let eventLoop = self.group.next()
         let upgrade = ConnectionUpgrade(
-            role: options.role == .dialer ? .fixed(.dialer) : .detected(silence: Self.dialedSilence), expecting: expected,
-            remoteAddress: address.removingPeerID(), on: eventLoop, swarm: self)
+            role: self.roleChoice(for: options), expecting: expected, remoteAddress: address.removingPeerID(), on: eventLoop, swarm: self)
+        let punch = self.expectPunch(at: address, options: options)
+        defer { self.forgetPunch(punch) }
         let purpose = isRetry ? .dialBack : options.purpose
         // Owned by `upgrade`, which cancels it unless the peer may use the connection already.
         let dialing = Task {
@@ -293,26 +269,6 @@ extension Swarm {
         return await self.attempt(address, expecting: expected, options: options, isRetry: true)
     }
 
-    private func leftFromListeningPort(_ upgrade: ConnectionUpgrade) -> Bool {
-        guard let port = upgrade.localAddress?.components.last, case .tcp = port else { return false }
-        return self.state.withLock { $0.listeners.contains { $0.address.components.contains(port) } }
-    }
-}
-
-extension DialConfiguration {
-    /// Ours: addresses punched at the same time.
-    private static let maximumParallelPunches = 32
-
-    fileprivate func adapted(to options: DialOptions) -> DialConfiguration {
-        var copy = self
-        if let timeout = options.timeout { copy.timeout = timeout }
-        if options.purpose == .punch {
-            // The peer has begun at this moment too, and no attempt ends before it works.
-            copy.attemptDelay = .zero
-            copy.maximumParallelAttempts = max(self.maximumParallelAttempts, Self.maximumParallelPunches)
-        }
-        return copy
-    }
 }
 
 extension Multiaddr {
@@ -323,17 +279,6 @@ extension Multiaddr {
 
     /// The last relay of a circuit.
     fileprivate var relay: PeerID? { self.isRelayed ? self.untilCircuit.peerID : nil }
-
-    /// The IP address of the other end.
-    fileprivate var host: Component? {
-        self.components.lazy.compactMap { component in
-            switch component {
-            case .ip4: component
-            case .ip6(let ip): ip.mappedIPv4.map { .ip4($0) } ?? component
-            default: nil
-            }
-        }.first
-    }
 
     fileprivate var hasName: Bool {
         self.components.contains {

@@ -48,7 +48,7 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
     let logger: Logger
     let protocols = ProtocolTable()
     let traffic = TrafficCounter()
-    let hub: EventHub
+    let hub: EventBroadcast<SwarmEvent>
     let state: Mutex<State>
     /// What was announced last. Held while the addresses are gathered, so that the last to gather is the last to tell.
     let announced = Mutex<[Multiaddr]>([])
@@ -66,7 +66,7 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
         self.group = group
         self.configuration = configuration
         self.logger = logger
-        self.hub = EventHub(bufferCount: configuration.eventBufferCount)
+        self.hub = EventBroadcast(bufferCount: configuration.eventBufferCount)
         self.state = Mutex(
             State(
                 pool: ConnectionPool(
@@ -147,7 +147,7 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
     }
 
     /// What happens from now on.
-    public var events: SwarmEvents { self.hub.subscribe() }
+    public var events: SwarmEvents { SwarmEvents(stream: self.hub.subscribe()) }
 
     public var statistics: SwarmStatistics {
         let (connections, handshakes, dials) = self.state.withLock { ($0.pool.all, $0.inboundUpgrades.count, $0.dials.count) }

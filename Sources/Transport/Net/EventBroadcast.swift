@@ -1,9 +1,9 @@
 import Synchronization
 
-/// Hands events to every reader, each with a bounded buffer.
-final class EventHub: Sendable {
+/// Hands events to every reader, each with a bounded buffer of which the oldest are dropped.
+package final class EventBroadcast<Event: Sendable>: Sendable {
     private struct State {
-        var readers: [UInt64: AsyncStream<SwarmEvent>.Continuation] = [:]
+        var readers: [UInt64: AsyncStream<Event>.Continuation] = [:]
         var next: UInt64 = 0
         var droppedCount: UInt64 = 0
         var isFinished = false
@@ -12,12 +12,14 @@ final class EventHub: Sendable {
     private let bufferCount: Int
     private let state = Mutex(State())
 
-    init(bufferCount: Int) { self.bufferCount = max(1, bufferCount) }
+    package init(bufferCount: Int) { self.bufferCount = max(1, bufferCount) }
 
-    var droppedCount: UInt64 { self.state.withLock { $0.droppedCount } }
+    /// Events that some reader was too slow for.
+    package var droppedCount: UInt64 { self.state.withLock { $0.droppedCount } }
 
-    func subscribe() -> SwarmEvents {
-        let (stream, continuation) = AsyncStream.makeStream(of: SwarmEvent.self, bufferingPolicy: .bufferingNewest(self.bufferCount))
+    /// What happens from now on; nothing once finished.
+    package func subscribe() -> AsyncStream<Event> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Event.self, bufferingPolicy: .bufferingNewest(self.bufferCount))
         let id: UInt64? = self.state.withLock { state in
             guard !state.isFinished else { return nil }
             defer { state.next += 1 }
@@ -31,10 +33,10 @@ final class EventHub: Sendable {
         } else {
             continuation.finish()
         }
-        return SwarmEvents(stream: stream)
+        return stream
     }
 
-    func emit(_ event: SwarmEvent) {
+    package func emit(_ event: Event) {
         self.state.withLock { state in
             for reader in state.readers.values {
                 if case .dropped = reader.yield(event) { state.droppedCount += 1 }
@@ -42,7 +44,7 @@ final class EventHub: Sendable {
         }
     }
 
-    func finish() {
+    package func finish() {
         let readers = self.state.withLock { state in
             state.isFinished = true
             defer { state.readers = [:] }
