@@ -1,0 +1,74 @@
+import DIGIdentity
+import Synchronization
+
+/// The punches under way: one for each peer.
+final class PunchRegistry: Sendable {
+    private struct Entry {
+        var id: UInt64
+        var side: PunchEvent.Side
+        var stop: AsyncStream<Never>.Continuation
+    }
+
+    private struct State {
+        var entries: [PeerID: Entry] = [:]
+        var next: UInt64 = 0
+    }
+
+    /// A place in the registry.
+    struct Admission: Sendable {
+        var id: UInt64
+        /// Ends when another punch with the peer takes the place.
+        var stopped: AsyncStream<Never>
+    }
+
+    private let localPeer: PeerID
+    private let capacity: Int
+    private let state = Mutex(State())
+
+    init(localPeer: PeerID, capacity: Int) {
+        self.localPeer = localPeer
+        self.capacity = max(1, capacity)
+    }
+
+    var count: Int { self.state.withLock { $0.entries.count } }
+
+    /// - Throws: ``HolePunchError`` `.busy` or `.limitExceeded`.
+    func begin(with peer: PeerID, as side: PunchEvent.Side) throws(HolePunchError) -> Admission {
+        let (admission, superseded) = try self.state.withLock { state throws(HolePunchError) -> (Admission, Entry?) in
+            let current = state.entries[peer]
+            if let current {
+                guard self.yields(current.side, to: side, peer: peer) else {
+                    throw HolePunchError(.busy, "a punch with \(peer) is under way")
+                }
+            } else if state.entries.count >= self.capacity {
+                throw HolePunchError(.limitExceeded, "\(self.capacity) punches are under way")
+            }
+            let (stopped, stop) = AsyncStream.makeStream(of: Never.self)
+            let id = state.next
+            state.next += 1
+            state.entries[peer] = Entry(id: id, side: side, stop: stop)
+            return (Admission(id: id, stopped: stopped), current)
+        }
+        // Not under the lock: the end of a stream calls back.
+        superseded?.stop.finish()
+        return admission
+    }
+
+    func end(_ admission: Admission, with peer: PeerID) {
+        let entry: Entry? = self.state.withLock { state in
+            guard state.entries[peer]?.id == admission.id else { return nil }
+            return state.entries.removeValue(forKey: peer)
+        }
+        entry?.stop.finish()
+    }
+
+    private func yields(_ current: PunchEvent.Side, to new: PunchEvent.Side, peer: PeerID) -> Bool {
+        switch (current, new) {
+        case (_, .initiator): false
+        // A new stream for the next attempt: the peer has given the last one up.
+        case (.responder, .responder): true
+        // Both began: the one with the lower id goes on. Each side knows, so exactly one is left.
+        case (.initiator, .responder): peer < self.localPeer
+        }
+    }
+}

@@ -1,0 +1,229 @@
+import DIGIdentity
+import DIGMultiformats
+import DIGNet
+import Logging
+
+/// One punch: performs what a ``PunchStateMachine`` asks for.
+struct PunchSession: Sendable {
+    let peer: PeerID
+    let side: PunchEvent.Side
+    let dialer: any PeerDialer
+    var settings: PunchSettings
+    let ownAddresses: [Multiaddr]
+    let selection: PunchAddresses
+    let source: DialOptions.AddressSource
+    /// Ends when another punch takes the place of this one.
+    let stopped: AsyncStream<Never>
+    let hub: PunchEventHub
+    let logger: Logger
+    private let startedAt = ContinuousClock.now
+
+    init(
+        peer: PeerID, side: PunchEvent.Side, dialer: any PeerDialer, settings: PunchSettings, ownAddresses: [Multiaddr],
+        selection: PunchAddresses, source: DialOptions.AddressSource, stopped: AsyncStream<Never>, hub: PunchEventHub, logger: Logger
+    ) {
+        self.peer = peer
+        self.side = side
+        self.dialer = dialer
+        self.settings = settings
+        self.ownAddresses = ownAddresses
+        self.selection = selection
+        self.source = source
+        self.stopped = stopped
+        self.hub = hub
+        self.logger = logger
+    }
+
+    private enum Input: Sendable {
+        case message(PunchMessage)
+        case signalingEnded(any Error)
+        case dialed(Int, Result<any Connection, any Error>)
+        /// The ordinary dial beside the punch.
+        case dialedDirectly(Result<any Connection, any Error>)
+        case deadline
+        case superseded
+    }
+
+    /// The addresses of the peer's that may be dialed. What is refused is logged once for each call.
+    func select(_ addresses: [Multiaddr]) -> [Multiaddr] {
+        let (usable, refused) = self.selection.select(addresses, of: self.peer)
+        if let first = refused.first {
+            self.logger.debug(
+                "addresses of a peer are not dialed",
+                metadata: [
+                    "dig.punch.peer": "\(self.peer)", "dig.punch.count": "\(refused.count)",
+                    "dig.punch.first": "\(first.0): \(first.1.rawValue)",
+                ])
+        }
+        return usable
+    }
+
+    /// - Parameter directAddresses: Where to dial in the ordinary way at once. Nil: never dial like that.
+    func run(_ machine: some PunchStateMachine, over channel: any PunchChannel, directly directAddresses: [Multiaddr]?) async throws
+        -> any Connection
+    {
+        do {
+            let connection = try await self.drive(machine, over: channel, directly: directAddresses)
+            channel.finish()
+            return connection
+        } catch {
+            channel.close()
+            throw error
+        }
+    }
+
+    private func drive(_ machine: some PunchStateMachine, over channel: any PunchChannel, directly directAddresses: [Multiaddr]?) async throws
+        -> any Connection
+    {
+        let clock = ContinuousClock()
+        var machine = machine
+        return try await withThrowingTaskGroup(of: Input.self) { group in
+            defer { group.cancelAll() }
+            var dial: Task<any Connection, any Error>?
+            defer { dial?.cancel() }
+            var timer: ContinuousClock.Instant?
+            var reported = 0
+            var directFailures: [HolePunchError.Attempt] = []
+
+            group.addTask { [stopped] in
+                for await _ in stopped {}
+                return .superseded
+            }
+            if let directAddresses, !directAddresses.isEmpty { self.dialDirectly(directAddresses, in: &group) }
+            self.receive(from: channel, in: &group)
+            var action = machine.started(now: clock.now)
+
+            while true {
+                for failure in machine.failures.dropFirst(reported) { self.emit(.attemptFailed(failure), over: channel.name) }
+                reported = machine.failures.count
+                switch action {
+                case .send(let message):
+                    dial?.cancel()
+                    dial = nil
+                    if case .connect = message, let method = self.settings.method(of: machine.attempt) {
+                        self.emit(.started(attempt: machine.attempt, method: method), over: channel.name)
+                    }
+                    do {
+                        try await channel.send(message)
+                    } catch {
+                        try Task.checkCancellation()
+                        action = machine.signalingEnded(because: error)
+                        continue
+                    }
+                case .dial(let addresses, let roundTrip):
+                    self.emit(.synchronized(roundTrip: roundTrip, addresses: addresses), over: channel.name)
+                    let task = self.punch(addresses, until: machine.deadline)
+                    dial = task
+                    let attempt = machine.attempt
+                    group.addTask { .dialed(attempt, await Self.result(of: task)) }
+                    if directAddresses != nil { self.dialDirectly(addresses, in: &group) }
+                case .fail(var error):
+                    error.attempts += directFailures
+                    throw self.failed(error, over: channel.name)
+                case .none:
+                    break
+                }
+                if let deadline = machine.deadline, deadline != timer {
+                    timer = deadline
+                    group.addTask {
+                        try await clock.sleep(until: deadline)
+                        return .deadline
+                    }
+                }
+                guard let input = try await group.next() else { throw CancellationError() }
+                try Task.checkCancellation()
+                switch input {
+                case .message(let message):
+                    action = machine.received(message, now: clock.now)
+                    self.receive(from: channel, in: &group)
+                case .signalingEnded(let error):
+                    if error is PunchDecodingError {
+                        throw self.failed(
+                            HolePunchError(.protocolViolation, "the peer broke the rules", attempts: machine.failures, cause: error), over: channel.name)
+                    }
+                    action = machine.signalingEnded(because: error)
+                case .dialed(let attempt, .success(let connection)):
+                    machine.dialSucceeded()
+                    self.succeeded(connection, by: self.settings.method(of: attempt) ?? .tcpHolePunch, over: channel.name)
+                    return connection
+                case .dialed(let attempt, .failure(let error)):
+                    action = machine.dialFailed(attempt, because: error, now: clock.now)
+                case .dialedDirectly(.success(let connection)):
+                    machine.dialSucceeded()
+                    self.succeeded(connection, by: .direct, over: channel.name)
+                    return connection
+                case .dialedDirectly(.failure(let error)):
+                    directFailures.append(.init(number: machine.attempt, method: .direct, error: error))
+                    action = .none
+                case .deadline:
+                    action = machine.deadlineReached(now: clock.now)
+                case .superseded:
+                    throw self.failed(
+                        HolePunchError(.busy, "the peer began a punch of its own, or anew", attempts: machine.failures), over: channel.name)
+                }
+            }
+        }
+    }
+
+    func failed(_ error: HolePunchError, over signaling: String) -> HolePunchError {
+        self.emit(.failed(error), over: signaling)
+        return error
+    }
+
+    private func succeeded(_ connection: any Connection, by method: PunchMethod, over signaling: String) {
+        self.emit(.succeeded(connection, method: method, duration: .now - self.startedAt), over: signaling)
+    }
+
+    private func emit(_ kind: PunchEvent.Kind, over signaling: String) {
+        self.hub.emit(PunchEvent(peer: self.peer, side: self.side, signaling: signaling, kind: kind))
+    }
+
+    private func receive(from channel: any PunchChannel, in group: inout ThrowingTaskGroup<Input, any Error>) {
+        group.addTask {
+            do { return .message(try await channel.receive()) } catch { return .signalingEnded(error) }
+        }
+    }
+
+    /// The role after a simultaneous open, where both ends dialed, is agreed on beforehand: the side that answered (`A`) is the client, the
+    /// other (`B`) the server (DCUtR, "The Protocol" step 5, as amended by libp2p/specs#361).
+    ///
+    /// Where the NAT here gives every destination another port the peer's SYN goes astray: no simultaneous open can come about, only a dial that
+    /// the peer's **listener** accepts, and there this end is the client whatever its side.
+    private func punch(_ addresses: [Multiaddr], until deadline: ContinuousClock.Instant?) -> Task<any Connection, any Error> {
+        var options = self.options(for: .punch, until: deadline)
+        options.role = self.side == .initiator && self.settings.mapping != .endpointDependent ? .listener : .dialer
+        // Owned by the session, which cancels it when the peer begins another attempt and at the end.
+        return Task { [options] in try await self.connect(to: addresses, options: options) }
+    }
+
+    /// From a port of its own, so that it does not take the four-tuple of the punch.
+    private func dialDirectly(_ addresses: [Multiaddr], in group: inout ThrowingTaskGroup<Input, any Error>) {
+        let options = self.options(for: .dialBack, until: nil)
+        group.addTask {
+            do { return .dialedDirectly(.success(try await self.connect(to: addresses, options: options))) } catch { return .dialedDirectly(.failure(error)) }
+        }
+    }
+
+    private func options(for purpose: DialPurpose, until deadline: ContinuousClock.Instant?) -> DialOptions {
+        var options = DialOptions()
+        options.purpose = purpose
+        options.requiresDirect = true
+        options.source = self.source
+        options.timeout = min(self.settings.attemptTimeout, deadline.map { max(.zero, $0 - .now) } ?? self.settings.attemptTimeout)
+        return options
+    }
+
+    private func connect(to addresses: [Multiaddr], options: DialOptions) async throws -> any Connection {
+        let connection = try await self.dialer.connect(to: self.peer, addresses: addresses, options: options)
+        guard !connection.isRelayed else { throw ConnectionError(.protocolViolation, "the connection leads through a relay") }
+        return connection
+    }
+
+    private static func result(of task: Task<any Connection, any Error>) async -> Result<any Connection, any Error> {
+        await withTaskCancellationHandler {
+            await task.result
+        } onCancel: {
+            task.cancel()
+        }
+    }
+}

@@ -1,0 +1,266 @@
+public import DIGIdentity
+public import DIGMultiformats
+public import DIGNet
+public import Logging
+import NIOCore
+public import ServiceLifecycle
+import Synchronization
+
+/// Makes direct connections between peers behind NATs: both dial each other at the same moment, agreed on over a connection through a relay
+/// (libp2p relay/DCUtR) or any other ``Signaling``.
+///
+/// While it runs it answers `/libp2p/dcutr`, and begins for each relayed connection that it is told of. A punch that succeeds leaves the new
+/// connection with the dialer; moving over to it is the dialer's business.
+public final class HolePuncher: Service, Sendable {
+    public static let protocolID: ProtocolID = "/libp2p/dcutr"
+
+    /// What ``run()`` is to take care of.
+    private enum Work: Sendable {
+        case initiate(any Connection, [Multiaddr])
+        case respond(any PunchChannel, PeerID)
+        case answer(SignalingMessage, SignalingMailbox)
+    }
+
+    private let dialer: any PeerDialer
+    private let router: any StreamRouter
+    private let identity: KeyPair
+    private let configuration: HolePunchingConfiguration
+    private let localAddresses: @Sendable (PeerID) -> [Multiaddr]
+    private let punchability: @Sendable () -> LocalPunchability
+    private let isOnSameNetwork: @Sendable (PeerID) -> Bool
+    private let logger: Logger
+    private let registry: PunchRegistry
+    private let hub: PunchEventHub
+    private let mailboxes: [SignalingMailbox]
+    private let work: AsyncStream<Work>
+    private let workContinuation: AsyncStream<Work>.Continuation
+    private let hasRun = Atomic<Bool>(false)
+
+    /// - Parameters:
+    ///   - dialer: Dials for the purpose ``DIGNet/DialPurpose/punch``.
+    ///   - identity: Signs what is said through `signaling`.
+    ///   - signaling: Ways to reach peers without a connection, on which peers may begin a punch too.
+    ///   - localAddresses: Where `peer` should aim: observed and mapped addresses of the listening port. Private ones are left out.
+    ///   - punchability: What is known about the NAT here. Decides alone: the messages of DCUtR have no room for the peer's.
+    ///   - isOnSameNetwork: Whether this node has proof that `peer` is in its own network, such as its multicast announcement. Only then its
+    ///     private addresses are dialed, and ours sent.
+    public init(
+        dialer: any PeerDialer, router: any StreamRouter, identity: KeyPair, signaling: [any Signaling] = [],
+        configuration: HolePunchingConfiguration = .init(), localAddresses: @escaping @Sendable (_ peer: PeerID) -> [Multiaddr],
+        punchability: @escaping @Sendable () -> LocalPunchability = { .unknown },
+        isOnSameNetwork: @escaping @Sendable (_ peer: PeerID) -> Bool = { _ in false }, logger: Logger
+    ) {
+        self.dialer = dialer
+        self.router = router
+        self.identity = identity
+        self.configuration = configuration
+        self.localAddresses = localAddresses
+        self.punchability = punchability
+        self.isOnSameNetwork = isOnSameNetwork
+        self.logger = logger
+        self.registry = PunchRegistry(localPeer: dialer.localPeer, capacity: configuration.maximumPunches)
+        self.hub = PunchEventHub(bufferCount: configuration.eventBufferCount)
+        self.mailboxes = signaling.map { SignalingMailbox(signaling: $0, localPeer: dialer.localPeer, logger: logger) }
+        (self.work, self.workContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(max(1, configuration.maximumPunches)))
+    }
+
+    // MARK: Life cycle
+
+    /// Answers peers until cancelled or shut down gracefully. Punches under way are given up then. Runs once.
+    public func run() async throws {
+        guard !self.hasRun.exchange(true, ordering: .relaxed) else { throw HolePunchError(.closed, "the service has run already") }
+        self.router.register(Self.protocolID) { stream, connection in self.accept(stream, in: connection) }
+        defer {
+            self.router.unregister(Self.protocolID)
+            self.workContinuation.finish()
+        }
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                for mailbox in self.mailboxes {
+                    group.addTask {
+                        await mailbox.run { message in self.enqueue(.answer(message, mailbox)) }
+                    }
+                }
+                for await work in self.work {
+                    group.addTask { await self.perform(work) }
+                }
+                group.cancelAll()
+            }
+        }
+    }
+
+    /// What happens from now on, in punches of either side.
+    public var events: AsyncStream<PunchEvent> { self.hub.subscribe() }
+
+    /// Punches under way.
+    public var activeCount: Int { self.registry.count }
+
+    // MARK: Beginning
+
+    /// Tells of a relayed connection, to be replaced by a direct one. Ignored unless the peer made it: only the called side begins
+    /// (DCUtR, "The Protocol").
+    ///
+    /// - Parameter addresses: What the peer says about itself. It is dialed there without a punch at the same time.
+    public func relayedConnectionOpened(_ connection: any Connection, addresses: [Multiaddr] = []) {
+        guard connection.isRelayed, connection.role == .listener else { return }
+        self.enqueue(.initiate(connection, addresses))
+    }
+
+    /// Punches a hole to the peer of a relayed connection that the peer made.
+    ///
+    /// - Parameter addresses: What the peer says about itself, if known.
+    /// - Returns: A direct connection, or the one there is.
+    /// - Throws: ``HolePunchError`` with every attempt; `CancellationError`.
+    public func punch(_ connection: any Connection, addresses: [Multiaddr] = []) async throws -> any Connection {
+        guard connection.isRelayed, connection.role == .listener else {
+            throw HolePunchError(.notRelayed, "only the called side of a relayed connection begins a punch")
+        }
+        let peer = connection.remotePeer
+        return try await self.initiate(with: peer, directly: addresses) {
+            do {
+                return try await StreamPunchChannel.open(in: connection, timeout: self.streamTimeout)
+            } catch let error as ConnectionError where error.code == .noCommonProtocol {
+                throw HolePunchError(.notSupported, "\(peer) does not punch holes", cause: error)
+            }
+        }
+    }
+
+    /// Punches a hole to a peer without any connection to it.
+    ///
+    /// - Parameters:
+    ///   - signaling: One of those given to `init`; ``run()`` reads it.
+    ///   - addresses: What is known about the peer's addresses. It is dialed there without a punch at the same time.
+    /// - Throws: ``HolePunchError``; `CancellationError`.
+    public func punch(_ peer: PeerID, through signaling: any Signaling, addresses: [Multiaddr] = []) async throws -> any Connection {
+        try await self.punch(peer, through: signaling, addresses: addresses) { _ in }
+    }
+
+    private func punch(
+        _ peer: PeerID, through signaling: any Signaling, addresses: [Multiaddr], adjusting adjust: (inout PunchSettings) -> Void
+    ) async throws -> any Connection {
+        guard let mailbox = self.mailboxes.first(where: { $0.signaling.name == signaling.name }), mailbox.isRunning else {
+            throw HolePunchError(.closed, "nobody reads the signaling backend \(signaling.name)")
+        }
+        let channel = SignalingPunchChannel(
+            side: .initiator, signaling: signaling, identity: self.identity, peer: peer, lifetime: self.configuration.signalLifetime)
+        mailbox.add(channel)
+        defer { mailbox.remove(channel) }
+        return try await self.initiate(with: peer, directly: addresses, adjusting: adjust) { channel }
+    }
+
+    /// Opens a TCP connection from both ends at the same moment: the last resort of punching, in one attempt.
+    ///
+    /// - Parameters:
+    ///   - signaling: One of those given to `init`; ``run()`` reads it.
+    ///   - timeout: For the whole.
+    /// - Throws: ``HolePunchError``; `CancellationError`.
+    public func performTCPSimultaneousOpen(
+        with peer: PeerID, signaling: any Signaling, timeout: Duration = .seconds(5)
+    ) async throws -> any Connection {
+        try await self.punch(peer, through: signaling, addresses: []) { settings in
+            settings.methods = [.tcpSimultaneousOpen]
+            settings.maximumAttempts = min(1, settings.maximumAttempts)
+            settings.budget = timeout
+            settings.attemptTimeout = min(timeout, settings.attemptTimeout)
+            settings.messageTimeout = min(timeout, settings.messageTimeout)
+        }
+    }
+
+    // MARK: What arrives
+
+    private var streamTimeout: Duration { self.configuration.budget + self.configuration.messageTimeout }
+
+    private func accept(_ stream: any Channel, in connection: any Connection) -> EventLoopFuture<Void> {
+        stream.eventLoop.makeCompletedFuture {
+            // Other implementations reset it likewise: whoever made the relayed connection waits to be told.
+            guard connection.isRelayed, connection.role == .dialer else {
+                throw HolePunchError(.notRelayed, "only the called side of a relayed connection begins a punch")
+            }
+            let channel = try StreamPunchChannel(on: stream, timeout: self.streamTimeout)
+            self.enqueue(.respond(channel, connection.remotePeer))
+        }.flatMapErrorThrowing { error in
+            stream.close(promise: nil)
+            throw error
+        }
+    }
+
+    private func enqueue(_ work: Work) {
+        switch self.workContinuation.yield(work) {
+        case .enqueued: break
+        default:
+            self.logger.debug("too many punches, one is refused")
+            if case .respond(let channel, _) = work { channel.close() }
+        }
+    }
+
+    private func perform(_ work: Work) async {
+        do {
+            switch work {
+            case .initiate(let connection, let addresses):
+                _ = try await self.punch(connection, addresses: addresses)
+            case .respond(let channel, let peer):
+                _ = try await self.respond(on: channel, to: peer)
+            case .answer(let message, let mailbox):
+                let channel = SignalingPunchChannel(
+                    side: .responder, signaling: mailbox.signaling, identity: self.identity, peer: message.sender,
+                    lifetime: self.configuration.signalLifetime)
+                mailbox.add(channel, answering: message)
+                defer { mailbox.remove(channel, answering: message) }
+                channel.arrived(message)
+                _ = try await self.respond(on: channel, to: message.sender)
+            }
+        } catch {
+            // Events tell more.
+            self.logger.debug("no hole was punched", metadata: ["dig.punch.error": "\(error)"])
+        }
+    }
+
+    // MARK: Sessions
+
+    private func initiate(
+        with peer: PeerID, directly addresses: [Multiaddr], adjusting adjust: (inout PunchSettings) -> Void = { _ in },
+        open: () async throws -> any PunchChannel
+    ) async throws -> any Connection {
+        if let connection = self.dialer.connection(to: peer), !connection.isRelayed { return connection }
+        let admission = try self.registry.begin(with: peer, as: .initiator)
+        defer { self.registry.end(admission, with: peer) }
+        var session = self.session(with: peer, as: .initiator, admission: admission)
+        adjust(&session.settings)
+        let channel: any PunchChannel
+        do {
+            channel = try await open()
+        } catch {
+            throw session.failed(error as? HolePunchError ?? HolePunchError(.signalingFailed, "\(peer) can't be spoken to", cause: error), over: "relay")
+        }
+        return try await session.run(
+            PunchInitiatorStateMachine(settings: session.settings, addresses: session.ownAddresses, now: .now, select: session.select), over: channel,
+            directly: self.configuration.dialsDirectlyToo ? session.select(addresses) : nil)
+    }
+
+    private func respond(on channel: any PunchChannel, to peer: PeerID) async throws -> any Connection {
+        let admission: PunchRegistry.Admission
+        do {
+            admission = try self.registry.begin(with: peer, as: .responder)
+        } catch {
+            channel.close()
+            throw error
+        }
+        defer { self.registry.end(admission, with: peer) }
+        let session = self.session(with: peer, as: .responder, admission: admission)
+        return try await session.run(
+            PunchResponderStateMachine(settings: session.settings, addresses: session.ownAddresses, now: .now, select: session.select), over: channel,
+            directly: nil)
+    }
+
+    private func session(with peer: PeerID, as side: PunchEvent.Side, admission: PunchRegistry.Admission) -> PunchSession {
+        let isLocal = self.isOnSameNetwork(peer)
+        let selection = PunchAddresses(
+            policy: self.configuration.addressPolicy, maximumCount: self.configuration.maximumAddresses,
+            maximumHosts: self.configuration.maximumHosts, allowsLocal: isLocal)
+        let localPeer = self.dialer.localPeer
+        return PunchSession(
+            peer: peer, side: side, dialer: self.dialer, settings: PunchSettings(self.configuration, mapping: self.punchability().mapping),
+            ownAddresses: selection.select(self.localAddresses(peer), of: localPeer).usable, selection: selection,
+            source: isLocal ? .user : .stranger, stopped: admission.stopped, hub: self.hub, logger: self.logger)
+    }
+}
