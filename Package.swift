@@ -143,7 +143,7 @@ let package = Package(
             ],
             path: "Sources/Node/dig-nat", swiftSettings: settings),
 
-        room("DIGNATLab", "Node/Lab", ["DIGCommandLine", nioCore, nioPosix]),
+        room("DIGNATLab", "Node/Lab", ["DIGCommandLine", toml]),
         .executableTarget(
             name: "natlab", dependencies: ["DIGNATLab", "DIGCommandLine", argumentParser], path: "Sources/Node/natlab", swiftSettings: settings),
 
@@ -173,7 +173,7 @@ let package = Package(
                 "DIGTraversal", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGPortMapping", "DIGAutoNAT", "DIGCircuitRelay", "DIGHolePunching", "DIGNet", "DIGNetTesting", "DIGTCP",
                 "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging,
             ]),
-        tests("DIGNATLabTests", ["DIGNATLab", "DIGCommandLine", nioCore, nioPosix]),
+        tests("DIGNATLabTests", ["DIGNATLab", "natlab", "DIGCommandLine"]),
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),

@@ -696,11 +696,10 @@ public final class FileDownload: @unchecked Sendable {
                 let availability = self.availability
             else { return nil }
             if case .ended(.some) = self.phase { return nil }
-            var file = HostedFile(
-                descriptor: descriptor, chunkLayer: layout.layer, path: self.publishedPath ?? part.directory.path(of: part.partName), stamp: nil,
-                name: self.destination.name, hashes: self.hashSource, availability: availability)
-            file.destination = HostedFileDestination(path: self.destination.path, inode: part.inode)
-            return .file(file)
+            return .file(
+                HostedFile(
+                    descriptor: descriptor, chunkLayer: layout.layer, path: self.publishedPath ?? part.directory.path(of: part.partName), stamp: nil,
+                    name: self.destination.name, hashes: self.hashSource, availability: availability))
         }.get()
     }
 

@@ -9,7 +9,6 @@ final class OpenFileCache: Sendable {
     private struct Key: Hashable {
         var path: String
         var stamp: FileStamp?
-        var inode: UInt64?
     }
 
     private let capacity: Int
@@ -30,10 +29,9 @@ final class OpenFileCache: Sendable {
 
     /// The open reader, or a new one.
     ///
-    /// - Parameter inode: What the file must have if it has no stamp; nil: any.
-    /// - Throws: As ``FileReader/init(path:stamp:inode:)``.
-    func reader(path: String, stamp: FileStamp?, inode: UInt64? = nil) throws(FileReadError) -> FileReader {
-        let key = Key(path: path, stamp: stamp, inode: inode)
+    /// - Throws: As ``FileReader/init(path:stamp:)``.
+    func reader(path: String, stamp: FileStamp?) throws(FileReadError) -> FileReader {
+        let key = Key(path: path, stamp: stamp)
         let cached = self.readers.withLock { readers -> FileReader? in
             guard let index = readers.index(forKey: key) else { return nil }
             // Moving to the back costs the length of the list, which is small beside a read.
@@ -43,7 +41,7 @@ final class OpenFileCache: Sendable {
         }
         if let cached { return cached }
 
-        let reader = try FileReader(path: path, stamp: stamp, inode: inode)
+        let reader = try FileReader(path: path, stamp: stamp)
         self.opened.add(1, ordering: .relaxed)
         let evicted = self.readers.withLock { readers -> FileReader? in
             readers[key] = reader
@@ -56,7 +54,7 @@ final class OpenFileCache: Sendable {
 
     /// Forgets a file that changed.
     func remove(path: String, stamp: FileStamp?) {
-        let removed = self.readers.withLock { $0.removeValue(forKey: Key(path: path, stamp: stamp, inode: nil)) }
+        let removed = self.readers.withLock { $0.removeValue(forKey: Key(path: path, stamp: stamp)) }
         withExtendedLifetime(removed) {}
     }
 

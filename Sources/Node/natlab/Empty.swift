@@ -1,2 +1,0 @@
-@main
-enum NATLab { static func main() {} }
