@@ -1,0 +1,72 @@
+import DIGAutoNAT
+import DIGMultiformats
+import DIGPortMapping
+import DIGSwarm
+import Logging
+import Synchronization
+
+extension NATTraversalManager {
+    /// The external addresses that the router gave, each with the protocol that it was asked in.
+    var mappings: [Multiaddr: PortMapping.Method] {
+        self.state.withLock { $0.mappings }
+    }
+
+    /// Asks the router for every TCP port listened on, and takes back what is not listened on any more.
+    func requestMappings() async {
+        guard let portMapper = self.portMapper else { return }
+        let ports = Set(self.swarm.listenAddresses.compactMap { Self.mappablePort(of: $0) })
+        let requested = self.state.withLock { $0.requestedMappings }
+        for (port, id) in requested where !ports.contains(port) {
+            await portMapper.remove(id)
+            self.state.withLock { _ = $0.requestedMappings.removeValue(forKey: port) }
+        }
+        for port in ports where requested[port] == nil {
+            do {
+                let id = try await portMapper.add(PortMapping.Request(protocol: .tcp, internalPort: port))
+                self.state.withLock { $0.requestedMappings[port] = id }
+            } catch {
+                self.logger.info("a port is not asked for", metadata: ["dig.traversal.port": "\(port)", "dig.traversal.error": "\(error)"])
+            }
+        }
+    }
+
+    /// The TCP port of an address that somebody behind the router listens on.
+    private static func mappablePort(of address: Multiaddr) -> UInt16? {
+        var isLocal = false
+        for component in address.components {
+            switch component {
+            case .ip4(let ip): isLocal = ip.scope == .loopback
+            case .ip6(let ip): isLocal = ip.scope == .loopback
+            case .p2pCircuit, .memory: return nil
+            case .tcp(let port): return isLocal || port == 0 ? nil : port
+            default: break
+            }
+        }
+        return nil
+    }
+
+    func mappingsChanged(_ portMapper: PortMapper) async {
+        let mappings = await portMapper.mappings
+        let listening = self.swarm.listenAddresses
+        var external: [ExternalAddress] = []
+        var methods: [Multiaddr: PortMapping.Method] = [:]
+        for mapping in mappings where mapping.isPublic {
+            // A port may carry WebSocket; the mapped address then does too.
+            for address in listening where Self.mappablePort(of: address) == mapping.request.internalPort && Self.isSameFamily(address, mapping.external) {
+                let suffix = address.components.drop { if case .tcp = $0 { false } else { true } }.dropFirst()
+                let mapped = Multiaddr(components: mapping.external.components + suffix)
+                guard methods.updateValue(mapping.method, forKey: mapped) == nil else { continue }
+                external.append(ExternalAddress(address: mapped, listenAddress: address, basis: .mapped))
+            }
+        }
+        self.state.withLock { $0.mappings = methods }
+        self.reachability.mappedAddressesChanged(external)
+    }
+
+    private static func isSameFamily(_ left: Multiaddr, _ right: Multiaddr) -> Bool {
+        switch (left.components.first, right.components.first) {
+        case (.ip4, .ip4), (.ip6, .ip6): true
+        default: false
+        }
+    }
+}

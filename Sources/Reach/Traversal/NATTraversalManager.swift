@@ -1,0 +1,287 @@
+import DIGAutoNAT
+public import DIGCircuitRelay
+import DIGHolePunching
+public import DIGIdentity
+import DIGMultiformats
+import DIGNet
+import DIGPortMapping
+import DIGSTUN
+public import DIGSwarm
+public import Logging
+public import NIOCore
+public import ServiceLifecycle
+import Synchronization
+
+/// Reaches peers wherever they are, and makes this node reachable: orchestrates port mapping, dial-backs, relays and hole punching over one swarm.
+///
+///     let circuits = CircuitRelayTransport(logger: logger)
+///     let swarm = Swarm(identity: identity, transports: [tcp, circuits], group: group, logger: logger)
+///     let traversal = NATTraversalManager(swarm: swarm, circuits: circuits, identity: identity, group: group, logger: logger)
+///     try await swarm.listen(on: [...])
+///     async let running: Void = traversal.run()
+///     let result = try await traversal.connect(to: peer, addresses: addresses)
+///     print(result.method)
+///
+/// While it runs, a node that turns out to be reachable by everybody relays for the others.
+public final class NATTraversalManager: Service, Sendable {
+    struct State {
+        var climbs: [PeerID: SharedTask<TraversalResult>] = [:]
+        /// Everything that runs beside ``run()``, to be waited for at the end.
+        var tasks: [UInt64: Task<Void, Never>] = [:]
+        var nextTask: UInt64 = 0
+        var capabilities = CapabilityTable()
+        var relayAddresses: [Multiaddr] = []
+        /// What the router was asked for, by port.
+        var requestedMappings: [UInt16: PortMapping.ID] = [:]
+        var mappings: [Multiaddr: PortMapping.Method] = [:]
+        /// Punches under way, and when the attempt in progress began.
+        var punches: [PeerID: PunchProgress] = [:]
+        /// How the open connection to a peer was made, where this node knows.
+        var methods: [PeerID: TraversalMethod] = [:]
+        var isClosed = false
+    }
+
+    struct PunchProgress {
+        var method: TraversalMethod
+        var start: ContinuousClock.Instant
+        var startedAt: UInt64
+        var addresses: [Multiaddr] = []
+        var hasAttempt = false
+    }
+
+    public let configuration: TraversalConfiguration
+    let swarm: Swarm
+    let identity: KeyPair
+    let store: any AttemptStore
+    let logger: Logger
+    let reachability: ReachabilityService
+    let relayClient: RelayClient
+    let relayService: RelayService
+    let puncher: HolePuncher
+    let portMapper: PortMapper?
+    let autoNATv1Server: AutoNATv1Server
+    let autoNATv2Server: AutoNATv2Server
+    let circuits: CircuitRelayTransport
+    let hub: EventBroadcast<(PeerID, TraversalEvent)>
+    let changes: EventBroadcast<Void>
+    let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - circuits: One of the swarm's transports. Is attached to the swarm here.
+    ///   - store: Keeps what came of attempts.
+    ///   - group: Its loops carry what is said to the router.
+    public init(
+        swarm: Swarm, circuits: CircuitRelayTransport, identity: KeyPair, store: any AttemptStore = MemoryAttemptStore(),
+        configuration: TraversalConfiguration = .init(), group: any EventLoopGroup, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.swarm = swarm
+        self.identity = identity
+        self.store = store
+        self.logger = logger
+        self.circuits = circuits
+        self.hub = EventBroadcast(bufferCount: configuration.eventBufferCount)
+        self.changes = EventBroadcast(bufferCount: 1)
+        circuits.attach(dialer: swarm, router: swarm, protector: swarm)
+        circuits.configuredRelays = Set(configuration.relays.compactMap(\.peerID))
+
+        let policy = configuration.addressPolicy
+        var reachability = ReachabilityConfiguration()
+        reachability.observed.minimumObservers = configuration.minimumObservers
+        reachability.isPublic = { policy.isPublic($0) }
+        let reachabilityService = ReachabilityService(dialer: swarm, router: swarm, configuration: reachability, logger: logger)
+        self.reachability = reachabilityService
+
+        var relayClient = configuration.relayClient
+        relayClient.relays += configuration.relays.compactMap { address in
+            address.peerID.map { RelayCandidate(peer: $0, addresses: [address.removingPeerID()], isConfigured: true) }
+        }
+        self.relayClient = RelayClient(transport: circuits, configuration: relayClient, logger: logger)
+
+        var relayService = configuration.relayService
+        relayService.addressPolicy = policy
+        self.relayService = RelayService(
+            identity: identity, dialer: swarm, router: swarm, protector: swarm, addresses: { swarm.announcedAddresses },
+            configuration: relayService, logger: logger)
+
+        var punching = configuration.holePunching
+        punching.addressPolicy = policy
+        self.puncher = HolePuncher(
+            dialer: swarm, router: swarm, identity: identity, configuration: punching,
+            localAddresses: { _ in Self.punchAddresses(reachabilityService.snapshot, listening: swarm.listenAddresses) },
+            punchability: { LocalPunchability(reachabilityService.snapshot.tcpMapping) }, logger: logger)
+
+        var mapping = configuration.portMapping
+        mapping.addressPolicy = policy
+        self.portMapper = configuration.usesPortMapping ? PortMapper(configuration: mapping, group: group, logger: logger) : nil
+
+        var v1 = AutoNATv1ServerConfiguration()
+        v1.policy = DialBackPolicy(isPublic: { policy.isPublic($0) })
+        self.autoNATv1Server = AutoNATv1Server(dialer: swarm, router: swarm, configuration: v1, logger: logger)
+        var v2 = AutoNATv2ServerConfiguration()
+        v2.policy = DialBackPolicy(isPublic: { policy.isPublic($0) })
+        self.autoNATv2Server = AutoNATv2Server(dialer: swarm, router: swarm, configuration: v2, logger: logger)
+
+        swarm.register(CapabilityExchange.protocolID) { [weak self] stream, _ in
+            CapabilityExchange.answer(stream) { [weak self] in
+                guard let self else { throw ConnectionError(.closed, "the node is shutting down") }
+                return try self.ownCapabilities().sealed(with: self.identity)
+            }
+        }
+    }
+
+    // MARK: Life cycle
+
+    /// Takes part until cancelled or shut down gracefully.
+    public func run() async throws {
+        // Circuits through every relay at which there is a place.
+        try await self.swarm.listen(on: [Multiaddr(components: [.p2pCircuit])])
+        if self.configuration.relayDuty == .always { self.relayService.setEnabled(true) }
+        await self.relayClient.setWanted(self.configuration.relayDuty != .always)
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                for pump in self.pumps { group.addTask { await pump() } }
+                for (name, part) in self.parts {
+                    group.addTask {
+                        do {
+                            try await part.run()
+                        } catch is CancellationError {
+                        } catch {
+                            // The others go on: each makes the node reachable in its own way.
+                            self.logger.info("a part of NAT traversal is off", metadata: ["dig.traversal.part": "\(name)", "dig.traversal.error": "\(error)"])
+                        }
+                    }
+                }
+                // Everything runs until the task is cancelled; a part that ends early does not end the others.
+                await group.waitForAll()
+            }
+        }
+        await self.shutdown()
+    }
+
+    private var parts: [(String, any Service)] {
+        var parts: [(String, any Service)] = [
+            ("reachability", self.reachability), ("relay client", self.relayClient), ("hole punching", self.puncher),
+            ("AutoNAT v1 server", self.autoNATv1Server), ("AutoNAT v2 server", self.autoNATv2Server),
+        ]
+        if self.configuration.relayDuty != .never { parts.append(("relay service", self.relayService)) }
+        if let portMapper = self.portMapper { parts.append(("port mapping", portMapper)) }
+        return parts
+    }
+
+    private func shutdown() async {
+        let (climbs, tasks) = self.state.withLock { state in
+            state.isClosed = true
+            return (Array(state.climbs.values), Array(state.tasks.values))
+        }
+        for climb in climbs {
+            climb.finish(.failure(ConnectionError(.closed, "NAT traversal is shut down")))
+            climb.cancel()
+        }
+        for task in tasks { task.cancel() }
+        for task in tasks { await task.value }
+        self.hub.finish()
+        self.changes.finish()
+    }
+
+    /// Starts work that ``run()`` waits for at its end.
+    func spawn(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never>? {
+        self.state.withLock { state in
+            guard !state.isClosed else { return nil }
+            let id = state.nextTask
+            state.nextTask += 1
+            let task = Task {
+                await body()
+                self.state.withLock { _ = $0.tasks.removeValue(forKey: id) }
+            }
+            state.tasks[id] = task
+            return task
+        }
+    }
+
+    // MARK: What is known
+
+    /// What is known about the network around, now.
+    public var environment: NATEnvironment {
+        get async {
+            NATEnvironment(
+                listenAddresses: self.swarm.listenAddresses, announcedAddresses: self.swarm.announcedAddresses, reachability: self.reachability.snapshot,
+                portMapping: await self.portMapper?.status, relayAddresses: self.state.withLock { $0.relayAddresses },
+                relayService: self.relayService.statistics, network: self.network)
+        }
+    }
+
+    /// Yields when something in ``environment`` changed.
+    public var environmentChanges: AsyncStream<Void> { self.changes.subscribe() }
+
+    /// What happens on the way to peers, from now on.
+    public var events: AsyncStream<(PeerID, TraversalEvent)> { self.hub.subscribe() }
+
+    /// What peers say about themselves, and what was seen of them.
+    public var capabilities: CapabilityTable { self.state.withLock { $0.capabilities } }
+
+    /// How the open connection to `peer` was made; nil if it isn't connected.
+    public func method(of peer: PeerID) -> TraversalMethod? {
+        guard let connection = self.swarm.connection(to: peer) else { return nil }
+        let (known, record) = self.state.withLock { ($0.methods[peer], $0.capabilities.record(of: peer, now: WallClock.nowMilliseconds)) }
+        if connection.isRelayed { return .circuitRelay }
+        if let known, !known.isRelayed { return known }
+        return LadderPlan.method(of: connection.remoteAddress, capabilities: record, policy: self.configuration.addressPolicy)
+    }
+
+    var network: NetworkFingerprint {
+        NetworkFingerprint(
+            external: self.reachability.snapshot.addresses.map(\.external).filter { $0.basis >= .observed }.map(\.address),
+            interfaces: self.swarm.listenAddresses)
+    }
+
+    /// The record that this node signs.
+    func ownCapabilities() -> PeerConnectionCapabilities {
+        let snapshot = self.reachability.snapshot
+        let relays = self.state.withLock { $0.relayAddresses }
+        let mappings = self.mappings
+        var addresses: [PeerConnectionCapabilities.Address] = []
+        for address in self.swarm.announcedAddresses {
+            let origin: AddressOrigin =
+                if address.components.contains(.p2pCircuit) || relays.contains(address) {
+                    .relay
+                } else if let method = mappings[address] {
+                    AddressOrigin(method)
+                } else if snapshot.addresses.contains(where: { $0.external.address == address && $0.external.basis >= .observed }) {
+                    .observed
+                } else {
+                    .interface
+                }
+            addresses.append(.init(address, origin: origin))
+        }
+        let tier: ConnectionTier =
+            switch snapshot.overall {
+            case .public: .directCapable
+            case .private: .natRestricted
+            case .unknown: .unknown
+            }
+        return PeerConnectionCapabilities(
+            peer: self.identity.peerID, issuedAt: WallClock.nowMilliseconds, tier: tier, relays: self.relayService.isEnabled,
+            addresses: Array(addresses.prefix(PeerConnectionCapabilities.maximumAddressCount)), mapping: NATMapping(snapshot.tcpMapping))
+    }
+
+    /// Where a peer should aim that dials at the same time: what others saw, with the port that the NAT shows.
+    private static func punchAddresses(_ snapshot: ReachabilitySnapshot, listening: [Multiaddr]) -> [Multiaddr] {
+        var addresses: [Multiaddr] = []
+        for address in snapshot.addresses.map(\.external.address) + listening where !addresses.contains(address) { addresses.append(address) }
+        return addresses
+    }
+}
+
+extension Swarm: ConnectionProtector {}
+
+extension AddressOrigin {
+    init(_ method: PortMapping.Method) {
+        self =
+            switch method {
+            case .upnp: .upnp
+            case .natpmp: .natPMP
+            case .pcp: .pcp
+            }
+    }
+}

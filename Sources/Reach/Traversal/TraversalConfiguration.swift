@@ -1,0 +1,36 @@
+public import DIGCircuitRelay
+public import DIGHolePunching
+public import DIGMultiformats
+public import DIGNet
+public import DIGPortMapping
+
+/// How a node reaches others and lets itself be reached.
+public struct TraversalConfiguration: Sendable {
+    /// When a node relays for others.
+    public enum RelayDuty: String, Hashable, Sendable, CaseIterable {
+        /// While there is proof that everybody can reach it.
+        case automatic = "auto"
+        /// From the start, for a node whose owner knows.
+        case always
+        case never
+    }
+
+    public var ladder = LadderConfiguration()
+    /// Relays to hold a place at while nobody gets through directly. Each ends with `/p2p/<relay>`.
+    public var relays: [Multiaddr] = []
+    public var relayDuty: RelayDuty = .automatic
+    /// Asks the router to forward the listening port.
+    public var usesPortMapping = true
+    /// Networks that must have seen an address before it is believed (``ObservedAddressesConfiguration/minimumObservers``).
+    public var minimumObservers = 2
+    /// Which addresses strangers may name. Applies to every part.
+    public var addressPolicy = AddressPolicy()
+    public var portMapping = PortMapperConfiguration()
+    public var holePunching = HolePunchingConfiguration()
+    public var relayClient = RelayClientConfiguration()
+    public var relayService = RelayServiceConfiguration()
+    /// Events kept for a slow reader.
+    public var eventBufferCount = 256
+
+    public init() {}
+}
