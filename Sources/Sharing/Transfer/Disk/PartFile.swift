@@ -35,6 +35,7 @@ final class PartFile: Sendable {
     let size: UInt64
     /// Whether a file was there before. What it holds is not to be trusted.
     let existed: Bool
+    let inode: UInt64
     private let state: Mutex<State>
     private let writes = Atomic(0)
 
@@ -71,6 +72,7 @@ final class PartFile: Sendable {
         self.partName = partName
         self.size = size
         self.existed = status.st_size > 0
+        self.inode = UInt64(status.st_ino)
         self.state = Mutex(State(descriptor: opened))
     }
 

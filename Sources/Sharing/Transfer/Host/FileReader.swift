@@ -18,12 +18,13 @@ final class FileReader: Sendable {
     let stamp: FileStamp?
     private let descriptor: CInt
 
+    /// - Parameter inode: Of a file without stamp; nil: any.
     /// - Throws: ``FileReadError``; `.changed` if the file is not the one that was stamped.
-    init(path: String, stamp: FileStamp?) throws(FileReadError) {
+    init(path: String, stamp: FileStamp?, inode: UInt64? = nil) throws(FileReadError) {
         // O_NONBLOCK: a pipe in the file's place must not hang the thread; it has no effect on a regular file.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw FileReadError(errno: errno) }
-        guard let actual = try? FileStamp(ofDescriptor: descriptor), stamp == nil || actual == stamp else {
+        guard let actual = try? FileStamp(ofDescriptor: descriptor), stamp == nil || actual == stamp, inode == nil || actual.inode == inode else {
             close(descriptor)
             throw .changed
         }

@@ -73,7 +73,19 @@ final class HostReader: Sendable {
     }
 
     private func reader(for file: HostedFile) throws(FileReadError) -> FileReader {
-        try self.files.reader(path: file.path, stamp: file.stamp)
+        do throws(FileReadError) {
+            return try self.files.reader(path: file.path, stamp: file.stamp)
+        } catch {
+            guard error == .missing, let destination = file.destination else { throw error }
+            do throws(FileReadError) {
+                return try self.files.reader(path: destination.path, stamp: nil, inode: destination.inode)
+            } catch .changed {
+                // Something else lies there.
+                throw .missing
+            } catch {
+                throw error
+            }
+        }
     }
 
     private static func read(from reader: FileReader, count: Int, at offset: UInt64, into buffer: inout ByteBuffer) throws(FileReadError) {

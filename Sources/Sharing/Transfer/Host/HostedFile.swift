@@ -14,6 +14,8 @@ public struct HostedFile: Sendable {
     public var bindings: [SignedEnvelope]
     public var hashes: any ChunkHashSource
     public var availability: any ChunkAvailability
+    /// Where a file that is still being written will be once it is whole.
+    var destination: HostedFileDestination?
 
     public init(
         descriptor: FileDescriptor, chunkLayer: Int, path: String, stamp: FileStamp?, name: String? = nil, bindings: [SignedEnvelope] = [],

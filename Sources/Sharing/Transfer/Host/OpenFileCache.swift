@@ -9,6 +9,7 @@ final class OpenFileCache: Sendable {
     private struct Key: Hashable {
         var path: String
         var stamp: FileStamp?
+        var inode: UInt64?
     }
 
     private let capacity: Int
@@ -29,9 +30,10 @@ final class OpenFileCache: Sendable {
 
     /// The open reader, or a new one.
     ///
-    /// - Throws: As ``FileReader/init(path:stamp:)``.
-    func reader(path: String, stamp: FileStamp?) throws(FileReadError) -> FileReader {
-        let key = Key(path: path, stamp: stamp)
+    /// - Parameter inode: What the file must have if it has no stamp; nil: any.
+    /// - Throws: As ``FileReader/init(path:stamp:inode:)``.
+    func reader(path: String, stamp: FileStamp?, inode: UInt64? = nil) throws(FileReadError) -> FileReader {
+        let key = Key(path: path, stamp: stamp, inode: inode)
         let cached = self.readers.withLock { readers -> FileReader? in
             guard let index = readers.index(forKey: key) else { return nil }
             // Moving to the back costs the length of the list, which is small beside a read.
@@ -41,7 +43,7 @@ final class OpenFileCache: Sendable {
         }
         if let cached { return cached }
 
-        let reader = try FileReader(path: path, stamp: stamp)
+        let reader = try FileReader(path: path, stamp: stamp, inode: inode)
         self.opened.add(1, ordering: .relaxed)
         let evicted = self.readers.withLock { readers -> FileReader? in
             readers[key] = reader
@@ -54,7 +56,7 @@ final class OpenFileCache: Sendable {
 
     /// Forgets a file that changed.
     func remove(path: String, stamp: FileStamp?) {
-        let removed = self.readers.withLock { $0.removeValue(forKey: Key(path: path, stamp: stamp)) }
+        let removed = self.readers.withLock { $0.removeValue(forKey: Key(path: path, stamp: stamp, inode: nil)) }
         withExtendedLifetime(removed) {}
     }
 
