@@ -181,7 +181,7 @@ let package = Package(
         tests(
             "DIGNatCommandTests",
             ["dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", argumentParser]),
-        tests("DIGNatToolsTests", ["DIGNatTools", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTransfer", nioCore, nioPosix, logging]),
+        tests("DIGNatToolsTests", ["DIGNatTools", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
             ["DIGAutoNAT", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),

@@ -315,7 +315,7 @@ struct FileDownloadTests {
         let file = try SharedFile(byteCount: 6_000_000)
         let directory = try ScratchDirectory()
         let download = try FileDownload.test(file.descriptor.contentHash, in: directory)
-        download.add(try await LoopbackConnection.toHost(self.provider(file), bytesPerSecond: 1_500_000))
+        download.add(try await LoopbackConnection.toHost(self.provider(file), bytesPerSecond: 4_000_000))
         async let first = download.run()
         for await progress in download.progress where progress.verifiedByteCount > 500_000 { break }
         let chunks = await download.verifiedChunks
@@ -328,6 +328,26 @@ struct FileDownloadTests {
         _ = try await first
         #expect(directory.bytes("second") == file.bytes)
         #expect(directory.bytes("copy") == file.bytes)
+    }
+
+    @Test("who opened it while it was downloading is served after it got its name, too")
+    func servesAcrossTheEnd() async throws {
+        let file = try SharedFile(byteCount: 1_000_000)
+        let directory = try ScratchDirectory()
+        let download = try FileDownload.test(file.descriptor.contentHash, in: directory)
+        let relay = try await HostFixture()
+        async let first = download.run()
+        download.add(try await LoopbackConnection.toHost(self.provider(file), bytesPerSecond: 2_000_000))
+        for await progress in download.progress where progress.verifiedByteCount > 0 { break }
+        let content = try #require(await download.hostedContent())
+        relay.provider.state.withLock { $0.contents[file.descriptor.contentHash] = content }
+        _ = try await relay.describe(file.descriptor.contentHash)
+        _ = try await first
+        // Nothing has been read, so nothing was open when the file moved.
+        #expect(relay.host.openedFileCount == 0)
+        try await relay.send(.getChunks(ControlCodecTests.range(0, 16)))
+        let isSame = try await relay.chunks(16).flatMap(\.bytes) == file.bytes
+        #expect(isSame)
     }
 
     @Test("memory for received bytes is bounded by the configured buffers")

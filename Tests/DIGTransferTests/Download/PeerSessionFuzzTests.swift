@@ -77,7 +77,7 @@ struct PeerSessionFuzzTests {
             while position < damaged.count {
                 let end = min(damaged.count, position + Int.random(in: 1...60_000, using: &random))
                 // The channel is closed once the peer has broken the protocol.
-                try? await channel.writeInbound(ByteBuffer(bytes: damaged[position..<end]))
+                _ = try? await channel.writeInbound(ByteBuffer(bytes: damaged[position..<end]))
                 position = end
                 if round > 2, Int.random(in: 0..<6, using: &random) == 0 {
                     let range = Int.random(in: 0..<6, using: &random)..<Int.random(in: 6...12, using: &random)

@@ -127,7 +127,7 @@ public final class FileClient: Sendable {
     public func holders(of hash: ContentHash) -> AsyncStream<PeerID> {
         let (stream, continuation) = AsyncStream.makeStream(of: PeerID.self, bufferingPolicy: .bufferingOldest(LocalCandidates.maximumCount))
         let seen = Mutex<Set<PeerID>>([])
-        let search = self.search(for: hash, link: [], asksConnectedPeers: true) { connection in
+        let search = HolderSearch(network: self.network, link: [], holding: hash, asksConnectedPeers: true) { connection in
             let peer = connection.remotePeer
             if seen.withLock({ $0.insert(peer).inserted }) { continuation.yield(peer) }
         }
@@ -166,19 +166,6 @@ public final class FileClient: Sendable {
             group.cancelAll()
             return await group.reduce(first) { $0 + $1 }
         }
-    }
-
-    private func search(
-        for hash: ContentHash, link: [Multiaddr], asksConnectedPeers: Bool = false, found: @escaping @Sendable (any Connection) async -> Void
-    ) -> HolderSearch {
-        HolderSearch(
-            network: self.network, link: link, asksConnectedPeers: asksConnectedPeers,
-            question: { connection in
-                switch try await TransferQuery(to: connection).description(of: hash) {
-                case .file, .folder: true
-                case .notHeld, .refused: false
-                }
-            }, found: found)
     }
 
     // MARK: Fetching
@@ -243,7 +230,7 @@ public final class FileClient: Sendable {
             }
         }
         guard let binding = try resolution.settled() else {
-            throw NodeError(.notFound, "nobody on the local network knows \(resolution.description)\(Self.list(search.log))")
+            throw NodeError(.notFound, "nobody on the local network knows \(resolution.description)\(HolderSearch.list(search.log))")
         }
         return binding
     }
@@ -275,7 +262,7 @@ public final class FileClient: Sendable {
 
         reporter.enter(.searching)
         let holders = HolderRelay()
-        let search = self.search(for: target.contentHash, link: target.peers + options.peers) { holders.add($0) }
+        let search = HolderSearch(network: self.network, link: target.peers + options.peers, holding: target.contentHash) { holders.add($0) }
         return try await self.whileRunning(search) { [target] in
             let first = try await self.firstHolder(holders, search: search, target: target, options: options)
             return try await self.transfer(target, from: holders, first: first, search: search, to: destination, options: options, reporter: reporter)
@@ -307,7 +294,7 @@ public final class FileClient: Sendable {
                 .notFound,
                 "nobody on the local network has \(target.contentHash); ask whoever shared it for the whole link, and check that it is still being shared")
         }
-        throw NodeError(.unreachable, "no holder of \(target.contentHash) could be reached; is it still being shared?\(Self.list(reasons))")
+        throw NodeError(.unreachable, "no holder of \(target.contentHash) could be reached; is it still being shared?\(HolderSearch.list(reasons))")
     }
 
     /// What the content is, in the words of the first holder that tells the truth, and that holder.
@@ -446,9 +433,5 @@ public final class FileClient: Sendable {
             defer { group.cancelAll() }
             return try await body()
         }
-    }
-
-    private static func list(_ attempts: [HolderSearch.Attempt]) -> String {
-        attempts.sorted { $0.peer < $1.peer }.map { "\n  \($0.peer): \($0.outcome)" }.joined()
     }
 }

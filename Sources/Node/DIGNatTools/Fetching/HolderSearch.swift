@@ -36,6 +36,7 @@ final class HolderSearch: Sendable {
     private let found: @Sendable (any Connection) async -> Void
     private let localPeers: AsyncStream<DiscoveredPeer>?
     private let asksConnectedPeers: Bool
+    private let believesLink: Bool
     private let candidates: Mutex<LocalCandidates>
     private let events = AsyncStream.makeStream(of: Event.self, bufferingPolicy: .bufferingNewest(2 * LocalCandidates.maximumCount))
     private let attempts = Mutex<[String: String]>([:])
@@ -44,21 +45,23 @@ final class HolderSearch: Sendable {
     private let exhaustion = AsyncStream.makeStream(of: Void.self)
 
     /// - Parameters:
-    ///   - link: Addresses with peer ids, taken at their word.
+    ///   - link: Addresses with peer ids.
+    ///   - believesLink: Whether the peers of the link are taken at their word, and not asked.
     ///   - localPeers: Who announces itself on the local network. Nil: the network's own discovery, if it has any.
     ///   - asksConnectedPeers: Whether peers that are connected already are asked too, once.
     ///   - restIntervals: See ``LocalCandidates/restIntervals``.
-    ///   - question: Whether a peer that is not of the link is one to use.
+    ///   - question: Whether a peer is one to use.
     ///   - found: Called for every connection to a holder, again after each reconnect.
     init(
         network: NetworkManager, link: [Multiaddr], localPeers: AsyncStream<DiscoveredPeer>? = nil, asksConnectedPeers: Bool = false,
-        restIntervals: [Duration] = LocalCandidates.restIntervals, question: @escaping @Sendable (any Connection) async throws -> Bool,
+        believesLink: Bool = true, restIntervals: [Duration] = LocalCandidates.restIntervals, question: @escaping @Sendable (any Connection) async throws -> Bool,
         found: @escaping @Sendable (any Connection) async -> Void
     ) {
         self.network = network
         self.link = link
         self.localPeers = localPeers ?? network.localDiscovery?.findPeers()
         self.asksConnectedPeers = asksConnectedPeers
+        self.believesLink = believesLink
         self.candidates = Mutex(LocalCandidates(restIntervals: restIntervals))
         self.question = question
         self.found = found
@@ -66,6 +69,27 @@ final class HolderSearch: Sendable {
         var names = Set<String>()
         for address in link { names.insert(address.peerID?.description ?? address.description) }
         self.untriedCount = Mutex(names.count)
+    }
+
+    /// As above, for who says that it holds `hash`.
+    ///
+    /// - Parameter believesLink: Whether the peers of the link are taken at their word, and not asked.
+    convenience init(
+        network: NetworkManager, link: [Multiaddr], holding hash: ContentHash, asksConnectedPeers: Bool = false, believesLink: Bool = true,
+        found: @escaping @Sendable (any Connection) async -> Void
+    ) {
+        let question: @Sendable (any Connection) async throws -> Bool = { connection in
+            switch try await TransferQuery(to: connection).description(of: hash) {
+            case .file, .folder: true
+            case .notHeld, .refused: false
+            }
+        }
+        self.init(
+            network: network, link: link, asksConnectedPeers: asksConnectedPeers, believesLink: believesLink, question: question, found: found)
+    }
+
+    static func list(_ attempts: [Attempt]) -> String {
+        attempts.sorted { $0.peer < $1.peer }.map { "\n  \($0.peer): \($0.outcome)" }.joined()
     }
 
     /// What has been tried so far, in no particular order.
@@ -98,12 +122,12 @@ final class HolderSearch: Sendable {
             }
             for (peer, addresses) in addresses {
                 group.addTask {
-                    await self.keep("\(peer)", isOfLink: true) { try await self.network.connect(to: peer, addresses: addresses) }
+                    await self.keep("\(peer)", isOfLink: true) { try await self.checked(self.network.connect(to: peer, addresses: addresses)) }
                 }
             }
             for address in withoutPeer {
                 group.addTask {
-                    await self.keep("\(address)", isOfLink: true) { try await self.network.swarm.connect(to: address) }
+                    await self.keep("\(address)", isOfLink: true) { try await self.checked(self.network.swarm.connect(to: address)) }
                 }
             }
             let known = Set(addresses.keys)
@@ -123,6 +147,13 @@ final class HolderSearch: Sendable {
                 group.addTask { await self.askLocal(peer) }
             }
         }
+    }
+
+    /// A peer of the link.
+    private func checked(_ connection: any Connection) async throws -> any Connection {
+        if self.believesLink { return connection }
+        guard try await self.question(connection) else { throw NodeError(.notFound, "does not have it") }
+        return connection
     }
 
     /// Returns whom to ask.

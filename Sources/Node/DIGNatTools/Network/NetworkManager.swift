@@ -1,3 +1,4 @@
+public import DIGContent
 public import DIGIdentity
 public import DIGLocalDiscovery
 public import DIGMultiformats
@@ -152,6 +153,29 @@ public final class NetworkManager: Service, Sendable {
     /// Where this node can be reached, each with its peer id: what goes into links.
     public var addresses: [Multiaddr] {
         self.swarm.listenAddresses.map { $0.withPeerID(self.identity.peerID) }
+    }
+
+    /// Connects to somebody who holds a content: asks `peers`, who is connected already and who is on the local network, and returns the
+    /// connection to the first that says it does.
+    ///
+    /// - Parameters:
+    ///   - peers: Addresses with peer ids, such as those of a link.
+    ///   - timeout: How long to look. Less if everybody was asked and discovery is off.
+    /// - Throws: ``NodeError`` with `.notFound` if nobody was heard of, or `.unreachable` with what came of each.
+    public func connect(toHolderOf hash: ContentHash, peers: [Multiaddr] = [], timeout: Duration = .seconds(15)) async throws -> any Connection {
+        let holders = HolderRelay()
+        let search = HolderSearch(network: self, link: peers, holding: hash, asksConnectedPeers: true, believesLink: false) { holders.add($0) }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await search.run() }
+            group.addTask { _ = await holders.first(within: timeout) }
+            await group.next()
+            group.cancelAll()
+        }
+        if let connection = holders.current { return connection }
+        try Task.checkCancellation()
+        let attempts = search.log
+        guard !attempts.isEmpty else { throw NodeError(.notFound, "nobody is known who could hold \(hash)") }
+        throw NodeError(.unreachable, "no holder of \(hash) could be reached\(HolderSearch.list(attempts))")
     }
 
     /// Connects to a peer, or returns the connection there is.
