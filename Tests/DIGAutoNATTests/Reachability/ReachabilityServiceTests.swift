@@ -18,6 +18,7 @@ struct ReachabilityServiceTests {
         configuration.retryInterval = .milliseconds(50)
         configuration.serverSpacing = .milliseconds(10)
         configuration.v1ServerSpacing = .milliseconds(10)
+        configuration.serverBackoff = .milliseconds(50)
         configuration.isPublic = DialBackPolicy.loopback.isPublic
         configuration.observed.minimumObservers = 1
         return configuration

@@ -175,27 +175,27 @@ struct ReachabilityTrackerTests {
     func backoff() throws {
         var tracker = try self.make(servers: 1)
         let asked = self.run(&tracker, to: 8000) { _ in .failed }
-        #expect(asked.map(\.at) == [0, 60, 180, 420, 900, 1860, 3660, 5460, 7260])
+        #expect(asked.map(\.at) == [0, 15, 45, 105, 225, 465, 945, 1905, 3705, 5505, 7305])
 
         tracker = try self.make(servers: 3)
-        self.run(&tracker, to: 30) { $0.server == self.peers[0] ? .failed : .reachable(self.external, from: nil) }
+        self.run(&tracker, to: 14) { $0.server == self.peers[0] ? .failed : .reachable(self.external, from: nil) }
         #expect(self.state(tracker) == .unknown, "the third may yet answer")
-        self.run(&tracker, from: 30, to: 100) { _ in .reachable(self.external, from: nil) }
+        self.run(&tracker, from: 14, to: 100) { _ in .reachable(self.external, from: nil) }
         #expect(self.state(tracker)?.isReachable == true)
 
         tracker = try self.make(servers: 1)
         tracker.serverAvailable(self.peers[1], address: try self.server(1), protocols: Self.v1, now: self.start)
-        let order = self.run(&tracker, to: 200) { _ in .failed }
+        let order = self.run(&tracker, to: 50) { _ in .failed }
         #expect(order.map(\.0) == [self.peers[0], self.peers[0], self.peers[0], self.peers[1]])
     }
 
     @Test("A server that refuses an address is not asked again about it for a while; nothing follows from it")
     func refusals() throws {
         var tracker = try self.make(servers: 2)
-        let asked = self.run(&tracker, to: 100) { _ in .refused }
+        let asked = self.run(&tracker, to: 100) { .refused($0.targets.map(\.address)) }
         #expect(asked.map(\.at) == [0, 5])
         #expect(self.state(tracker) == .unknown && tracker.overall == .unknown)
-        let again = self.run(&tracker, from: 101, to: 320) { _ in .refused }
+        let again = self.run(&tracker, from: 101, to: 320) { .refused($0.targets.map(\.address)) }
         #expect(again.map(\.at) == [310, 315])
     }
 
@@ -246,6 +246,23 @@ struct ReachabilityTrackerTests {
         tracker.candidatesChanged(candidates, listening: [self.listening], now: self.start)
         let one = try self.poll(&tracker, self.start)
         #expect(Set(one.targets.map { $0.address.components.first }).count == 1)
+    }
+
+    @Test("A target that the server passed over is refused by it, and asked of others; the rest is due still")
+    func passedOver() throws {
+        var tracker = try self.make(servers: 2)
+        let candidates = try (1...3).map {
+            ExternalAddress(address: try Multiaddr("/ip4/9.9.9.9/tcp/\($0)"), listenAddress: self.listening, basis: .observed)
+        }
+        tracker.candidatesChanged(candidates, listening: [self.listening], now: self.start)
+        let first = try self.poll(&tracker, self.start)
+        #expect(first.targets.map(\.address) == candidates.map(\.address))
+        tracker.finished(first, .unreachable([candidates[1].address]), now: self.start)
+        let second = try self.poll(&tracker, self.start)
+        #expect(second.server != first.server && second.targets.map(\.address) == [candidates[2].address])
+        tracker.finished(second, self.yes(second), now: self.start)
+        let third = try self.poll(&tracker, self.start + .seconds(6))
+        #expect(third.server == second.server && third.targets.first?.address == candidates[0].address, "not asked of the one that passed it over")
     }
 
     // MARK: NATs that let in whom they know

@@ -22,7 +22,7 @@ public struct ReachabilityConfiguration: Sendable {
     /// Between two questions to one server of version 1; servers answer some 3 a minute.
     public var v1ServerSpacing: Duration = .seconds(30)
     /// How long a server is left alone that gave no answer; twice as long each time, up to ``maximumServerBackoff``.
-    public var serverBackoff: Duration = .seconds(60)
+    public var serverBackoff: Duration = .seconds(15)
     public var maximumServerBackoff: Duration = .seconds(30 * 60)
     /// Servers kept; further ones are ignored until one leaves.
     public var maximumServers = 128

@@ -8,8 +8,8 @@ public struct ReachabilityProbe: Hashable, Sendable {
         /// - from: Where the server's connection came from, as far as it was seen.
         case reachable(Multiaddr, from: Multiaddr?)
         case unreachable([Multiaddr])
-        /// The server dials none of the targets.
-        case refused
+        /// The server does not dial these targets, or not at a price worth paying.
+        case refused([Multiaddr])
         /// Nothing was learnt. The server is left alone for a while.
         case failed
     }

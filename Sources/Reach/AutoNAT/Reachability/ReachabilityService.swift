@@ -16,6 +16,7 @@ public final class ReachabilityService: Service {
         var observed: ObservedAddresses
         var listenAddresses: [Multiaddr] = []
         var mappedAddresses: [ExternalAddress] = []
+        var tcpMapping = TCPMapping(behavior: .unknown, evidence: [])
         var published: ReachabilitySnapshot?
         var readers: [UInt64: AsyncStream<ReachabilitySnapshot>.Continuation] = [:]
         var nextReader: UInt64 = 0
@@ -51,9 +52,9 @@ public final class ReachabilityService: Service {
     public func connected(_ connection: any Connection) {
         guard !connection.isRelayed else { return }
         let (role, local, remote, id) = (connection.role, connection.localAddress, connection.remoteAddress, connection.id)
-        self.update { state, now in state.tracker.connectionOpened(role: role, local: local, remote: remote, now: now) }
+        self.update(changesAddresses: false) { state, now in state.tracker.connectionOpened(role: role, local: local, remote: remote, now: now) }
         connection.closeFuture.whenComplete { [weak self] _ in
-            self?.update { state, now in state.observed.connectionClosed(id, now: now) }
+            self?.update(changesAddresses: false) { state, now in state.observed.connectionClosed(id, now: now) }
         }
     }
 
@@ -61,18 +62,18 @@ public final class ReachabilityService: Service {
     public func identified(_ peer: PeerID, protocols: [ProtocolID]) {
         guard let connection = self.dialer.connection(to: peer), !connection.isRelayed else { return }
         let address = connection.remoteAddress
-        self.update { state, now in state.tracker.serverAvailable(peer, address: address, protocols: protocols, now: now) }
+        self.update(changesAddresses: false) { state, now in state.tracker.serverAvailable(peer, address: address, protocols: protocols, now: now) }
     }
 
     /// The last connection to a peer is gone.
     public func disconnected(_ peer: PeerID) {
-        self.update { state, _ in state.tracker.serverGone(peer) }
+        self.update(changesAddresses: false) { state, _ in state.tracker.serverGone(peer) }
     }
 
     /// A peer has said in identify where it sees this node.
     public func observed(_ address: Multiaddr, on connection: any Connection) {
         guard !connection.isRelayed else { return }
-        self.update { state, now in
+        self.update(changesAddresses: true) { state, now in
             state.observed.observed(
                 address, over: connection.id, local: connection.localAddress, remote: connection.remoteAddress, role: connection.role, now: now)
         }
@@ -81,7 +82,7 @@ public final class ReachabilityService: Service {
     /// - Parameter addresses: Where this node listens, with the addresses of its interfaces in place of wildcards.
     public func listenAddressesChanged(_ addresses: [Multiaddr]) {
         let addresses = addresses.map { $0.removingPeerID() }
-        self.update { state, _ in
+        self.update(changesAddresses: true) { state, _ in
             state.listenAddresses = addresses
             state.observed.listenAddressesChanged(addresses)
         }
@@ -89,7 +90,7 @@ public final class ReachabilityService: Service {
 
     /// - Parameter addresses: What a router forwards, all of it; `basis` is set to `.mapped`.
     public func mappedAddressesChanged(_ addresses: [ExternalAddress]) {
-        self.update { state, _ in
+        self.update(changesAddresses: true) { state, _ in
             state.mappedAddresses = addresses.map {
                 ExternalAddress(address: $0.address.removingPeerID(), listenAddress: $0.listenAddress.removingPeerID(), basis: .mapped)
             }
@@ -98,7 +99,7 @@ public final class ReachabilityService: Service {
 
     /// The machine is in another network, or its router has another address: everything is found out anew.
     public func networkChanged() {
-        self.update { state, now in
+        self.update(changesAddresses: true) { state, now in
             state.observed.networkChanged()
             state.tracker.networkChanged(now: now)
         }
@@ -106,13 +107,13 @@ public final class ReachabilityService: Service {
 
     /// This node is about to send something to `address` from a port that it listens on, as for a punch.
     public func contacting(_ address: Multiaddr) {
-        self.update { state, now in state.tracker.contacting(address, now: now) }
+        self.update(changesAddresses: false) { state, now in state.tracker.contacting(address, now: now) }
     }
 
     // MARK: What is known
 
     public var snapshot: ReachabilitySnapshot {
-        self.state.withLock { Self.snapshot(&$0, now: .now) }
+        self.state.withLock { Self.snapshot($0, now: .now) }
     }
 
     /// What is known, and then again whenever that is something else.
@@ -125,7 +126,7 @@ public final class ReachabilityService: Service {
             defer { state.nextReader += 1 }
             state.readers[state.nextReader] = continuation
             // Under the lock, so that nothing newer gets in before; yielding calls nobody back.
-            continuation.yield(Self.snapshot(&state, now: .now))
+            continuation.yield(Self.snapshot(state, now: .now))
             return state.nextReader
         }
         continuation.onTermination = { [weak self] _ in
@@ -136,26 +137,29 @@ public final class ReachabilityService: Service {
         return stream
     }
 
-    private static func snapshot(_ state: inout State, now: ContinuousClock.Instant) -> ReachabilitySnapshot {
-        state.tracker.snapshot(now: now, tcpMapping: state.observed.tcpMapping(now: now))
+    private static func snapshot(_ state: State, now: ContinuousClock.Instant) -> ReachabilitySnapshot {
+        state.tracker.snapshot(now: now, tcpMapping: state.tcpMapping)
     }
 
-    private func update(_ body: (inout State, ContinuousClock.Instant) -> Void) {
+    /// - Parameter changesAddresses: Whether the addresses to look at may be others afterwards, which takes longer to find out.
+    private func update(changesAddresses: Bool, _ body: (inout State, ContinuousClock.Instant) -> Void) {
         self.state.withLock { state in
             let now = ContinuousClock.now
             body(&state, now)
+            defer { self.publish(&state, now: now) }
+            guard changesAddresses else { return }
+            state.tcpMapping = state.observed.tcpMapping(now: now)
             let listening = state.listenAddresses.filter(self.configuration.isPublic).map {
                 ExternalAddress(address: $0, listenAddress: $0, basis: .listening)
             }
             state.tracker.candidatesChanged(
                 listening + state.mappedAddresses + state.observed.externalAddresses(now: now), listening: state.listenAddresses, now: now)
-            self.publish(&state, now: now)
         }
         self.wake.yield()
     }
 
     private func publish(_ state: inout State, now: ContinuousClock.Instant) {
-        let snapshot = Self.snapshot(&state, now: now)
+        let snapshot = Self.snapshot(state, now: now)
         guard state.published.map({ snapshot.differs(from: $0) }) ?? true else { return }
         state.published = snapshot
         for reader in state.readers.values { reader.yield(snapshot) }
@@ -199,7 +203,7 @@ public final class ReachabilityService: Service {
                 if let probe {
                     group.addTask {
                         let outcome = await self.perform(probe)
-                        self.update { state, now in state.tracker.finished(probe, outcome, now: now) }
+                        self.update(changesAddresses: true) { state, now in state.tracker.finished(probe, outcome, now: now) }
                     }
                 }
                 if timer?.1 != deadline {
@@ -222,16 +226,15 @@ public final class ReachabilityService: Service {
     private func perform(_ probe: ReachabilityProbe) async -> ReachabilityProbe.Outcome {
         let outcome: ReachabilityProbe.Outcome
         do {
-            guard let connection = self.dialer.connection(to: probe.server), !connection.isRelayed else {
-                throw AutoNATError(.closed, "\(probe.server) is not connected directly any more")
+            do {
+                outcome = try await self.ask(probe, on: self.connection(for: probe))
+            } catch let error as AutoNATError where error.code == .closed {
+                // A connection that has just been replaced by another: once more.
+                outcome = try await self.ask(probe, on: self.connection(for: probe))
             }
-            outcome =
-                switch probe.version {
-                case .v2: try await self.ask(probe, v2: connection)
-                case .v1: try await self.ask(probe, v1: connection)
-                }
         } catch let error as AutoNATError where error.code == .dataRefused {
-            outcome = .refused
+            let cheap = probe.targets.filter { !$0.isWorthDialData }
+            outcome = .refused((cheap.isEmpty ? probe.targets : cheap).map(\.address))
         } catch {
             self.logger.debug("probe failed", metadata: ["dig.autonat.server": "\(probe.server)", "dig.autonat.error": "\(error)"])
             return .failed
@@ -240,20 +243,34 @@ public final class ReachabilityService: Service {
         return outcome
     }
 
+    private func connection(for probe: ReachabilityProbe) throws -> any Connection {
+        guard let connection = self.dialer.connection(to: probe.server), !connection.isRelayed else {
+            throw AutoNATError(.notSupported, "\(probe.server) is not connected directly any more")
+        }
+        return connection
+    }
+
+    private func ask(_ probe: ReachabilityProbe, on connection: any Connection) async throws -> ReachabilityProbe.Outcome {
+        switch probe.version {
+        case .v2: try await self.ask(probe, v2: connection)
+        case .v1: try await self.ask(probe, v1: connection)
+        }
+    }
+
     private func ask(_ probe: ReachabilityProbe, v2 connection: any Connection) async throws -> ReachabilityProbe.Outcome {
         switch try await self.v2.ask(about: probe.targets, on: connection) {
         case .reachable(let index, let from): .reachable(probe.targets[index].address, from: from)
         case .unreachable(let index): .unreachable([probe.targets[index].address])
-        case .refused: .refused
+        case .refused: .refused(probe.targets.map(\.address))
         }
     }
 
     private func ask(_ probe: ReachabilityProbe, v1 connection: any Connection) async throws -> ReachabilityProbe.Outcome {
         switch try await self.v1.ask(about: probe.targets.map(\.address), on: connection) {
         case .reachable(let address?): .reachable(address, from: nil)
-        case .reachable(nil): probe.targets.count == 1 ? .reachable(probe.targets[0].address, from: nil) : .refused
+        case .reachable(nil): probe.targets.count == 1 ? .reachable(probe.targets[0].address, from: nil) : .refused(probe.targets.map(\.address))
         case .unreachable: .unreachable(probe.targets.map(\.address))
-        case .refused: .refused
+        case .refused: .refused(probe.targets.map(\.address))
         }
     }
 }

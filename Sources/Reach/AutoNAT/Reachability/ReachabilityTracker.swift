@@ -185,7 +185,8 @@ public struct ReachabilityTracker: Sendable {
             return index != first && record.nextCheck <= now && !record.refusedBy.contains(server.network)
                 && (server.version == .v2 || HostAddress(record.external.address) == host)
         }
-        let targets = ([first] + others).prefix(max(1, self.configuration.maximumTargets)).map { index in
+        // The server dials the first that it is willing to: the most promising come first, the rest is still due afterwards.
+        let targets = ([first] + others).sorted().prefix(max(1, self.configuration.maximumTargets)).map { index in
             let external = self.records[index].external
             return AutoNATv2Target(
                 address: external.address, listenAddress: external.listenAddress, isWorthDialData: external.basis != .guessed)
@@ -230,10 +231,9 @@ public struct ReachabilityTracker: Sendable {
         self.servers[probe.server]?.failures = 0
         self.servers[probe.server]?.readyAt = now + spacing
 
-        let answered: [Multiaddr]
+        let refused: [Multiaddr]
         switch outcome {
         case .reachable(let address, let from):
-            answered = [address]
             self.vote(on: address, true, probe, network, now: now)
             // Whoever the NAT knew before proves nothing about those it does not know.
             if let host = HostAddress(from ?? probe.serverAddress), let index = self.index(of: address),
@@ -241,19 +241,27 @@ public struct ReachabilityTracker: Sendable {
             {
                 self.records[index].isIndependent = true
             }
+            refused = self.passedOver(by: probe, answering: [address])
         case .unreachable(let addresses):
-            answered = addresses
             for address in addresses { self.vote(on: address, false, probe, network, now: now) }
-        case .refused, .failed:
-            answered = []
+            refused = self.passedOver(by: probe, answering: addresses)
+        case .refused(let addresses):
+            refused = addresses
+        case .failed:
+            refused = []
         }
-        // A server that says nothing about any of the targets won't next time.
-        guard !probe.targets.contains(where: { answered.contains($0.address) }) else { return }
-        for target in probe.targets {
-            guard let index = self.index(of: target.address) else { continue }
+        for address in refused {
+            guard let index = self.index(of: address) else { continue }
             self.records[index].refusedBy.insert(network)
             self.records[index].nextCheck = now + self.configuration.unsureInterval
         }
+    }
+
+    /// The targets before the one that the server chose, or all when it speaks of something else: it does not dial them.
+    private func passedOver(by probe: ReachabilityProbe, answering addresses: [Multiaddr]) -> [Multiaddr] {
+        let targets = probe.targets.map(\.address)
+        guard probe.version == .v2 else { return targets.contains(where: addresses.contains) ? [] : targets }
+        return Array(targets.prefix { !addresses.contains($0) })
     }
 
     private func index(of address: Multiaddr) -> Int? { self.records.firstIndex { $0.external.address == address } }

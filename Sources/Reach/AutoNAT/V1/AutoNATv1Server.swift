@@ -107,8 +107,9 @@ public final class AutoNATv1Server: Service {
             let dialed = dialBack.remoteAddress.removingPeerID()
             // What a dialer that gives out an older connection would prove is nothing.
             if dialBack.role == .dialer, dialBack.id != connection.id, addresses.contains(dialed) {
-                self.respond(AutoNATv1Response(.ok, address: dialed), messages, connection)
+                // Done with it before the asker hears of it, so that it does not get in use.
                 await dialBack.close()
+                self.respond(AutoNATv1Response(.ok, address: dialed), messages, connection)
             } else {
                 self.respond(AutoNATv1Response(.internalError), messages, connection)
             }

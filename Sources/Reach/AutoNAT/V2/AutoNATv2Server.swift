@@ -86,10 +86,9 @@ public final class AutoNATv2Server: Service {
     private func serve(_ exchange: Exchange) async {
         let (messages, connection) = (exchange.messages, exchange.connection)
         defer { self.limiter.withLock { $0.finished(connection.remotePeer) } }
-        var dialBack: (any Connection)?
         await withTaskCancellationHandler {
             do {
-                dialBack = try await self.converse(messages, connection)
+                try await self.converse(messages, connection)
             } catch {
                 self.log("request failed", connection, because: error)
                 messages.close()
@@ -97,15 +96,12 @@ public final class AutoNATv2Server: Service {
         } onCancel: {
             messages.close()
         }
-        await dialBack?.close()
     }
 
-    /// - Returns: The connection back, to be closed.
-    private func converse(_ messages: MessageStream, _ connection: any Connection) async throws -> (any Connection)? {
+    private func converse(_ messages: MessageStream, _ connection: any Connection) async throws {
         var machine = AutoNATv2ServerStateMachine(
             peer: connection.remotePeer, observed: connection.isRelayed ? nil : connection.remoteAddress, configuration: self.configuration)
         var generator = SystemRandomNumberGenerator()
-        var dialBack: (any Connection)?
         // All reads together; each alone has the same limit.
         let timer = connection.eventLoop.scheduleTask(in: TimeAmount(self.configuration.requestTimeout)) { messages.close() }
         defer { timer.cancel() }
@@ -129,45 +125,49 @@ public final class AutoNATv2Server: Service {
                 if isPaidFor {
                     try await Task.sleep(for: .nanoseconds(Int64.random(in: 0...max(0, self.configuration.maximumDialDelay.nanoseconds))))
                 }
-                let (status, made) = await self.dial(address, nonce: nonce, for: connection)
-                dialBack = made
-                action = machine.dialed(status)
+                action = machine.dialed(await self.dial(address, nonce: nonce, for: connection))
             case .respond(let response):
                 self.log("request answered", connection, response)
                 messages.writeLast(AutoNATv2Codec.encode(.dialResponse(response)))
-                return dialBack
+                return
             case .reset(let reason):
                 throw AutoNATError(.malformedAnswer, reason)
             }
         }
     }
 
-    private func dial(
-        _ address: Multiaddr, nonce: UInt64, for connection: any Connection
-    ) async -> (AutoNATv2DialResponse.DialStatus?, (any Connection)?) {
+    /// Dials, delivers the nonce, and is done with the connection before the asker hears of it, so that it does not get in use.
+    ///
+    /// - Returns: Nil if it failed for a reason that lies here.
+    private func dial(_ address: Multiaddr, nonce: UInt64, for connection: any Connection) async -> AutoNATv2DialResponse.DialStatus? {
         let dialBack: any Connection
         do {
             dialBack = try await self.dialer.dialBack(connection.remotePeer, at: [address], timeout: self.configuration.dialTimeout)
         } catch {
             self.log("dial back failed", connection, because: error)
-            return (error.isOurs ? nil : .dialError, nil)
+            return error.isOurs ? nil : .dialError
         }
         // What a dialer that gives out an older connection would prove is nothing.
-        guard dialBack.role == .dialer, dialBack.id != connection.id, dialBack.remoteAddress.removingPeerID() == address else {
-            return (nil, nil)
-        }
+        guard dialBack.role == .dialer, dialBack.id != connection.id, dialBack.remoteAddress.removingPeerID() == address else { return nil }
+        let status: AutoNATv2DialResponse.DialStatus
         do {
-            let messages = try await dialBack.openMessages(
-                speaking: AutoNAT.dialBackProtocolID, limit: AutoNATv2Codec.maximumDialBackByteCount, timeout: self.configuration.dialBackTimeout)
-            defer { messages.close() }
-            try await messages.write(AutoNATv2Codec.encodeDialBack(nonce: nonce)).get()
-            messages.finish()
-            try AutoNATv2Codec.decodeDialBackResponse(try await messages.next())
-            return (.ok, dialBack)
+            try await self.deliver(nonce, over: dialBack)
+            status = .ok
         } catch {
             self.log("nonce not delivered", connection, because: error)
-            return (.dialBackError, dialBack)
+            status = .dialBackError
         }
+        await dialBack.close()
+        return status
+    }
+
+    private func deliver(_ nonce: UInt64, over dialBack: any Connection) async throws {
+        let messages = try await dialBack.openMessages(
+            speaking: AutoNAT.dialBackProtocolID, limit: AutoNATv2Codec.maximumDialBackByteCount, timeout: self.configuration.dialBackTimeout)
+        defer { messages.close() }
+        try await messages.write(AutoNATv2Codec.encodeDialBack(nonce: nonce)).get()
+        messages.finish()
+        try AutoNATv2Codec.decodeDialBackResponse(try await messages.next())
     }
 
     private func log(
