@@ -7,3 +7,4 @@
 @_exported public import DIGStorage
 @_exported public import DIGSwarm
 @_exported public import DIGTransfer
+@_exported public import DIGTraversal

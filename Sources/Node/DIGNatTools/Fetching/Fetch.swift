@@ -16,6 +16,7 @@ public final class Fetch: Sendable {
         case transferring(ContentHash, name: String)
     }
 
+    /// What ``events`` tells.
     public enum Event: Sendable {
         case phase(Phase)
         case progress(TransferProgress)
@@ -57,6 +58,7 @@ public final class Fetch: Sendable {
         }
     }
 
+    /// Stops. What is verified is kept. Harmless when repeated, or after the end.
     public func cancel() {
         self.task.withLock { $0 }?.cancel()
     }

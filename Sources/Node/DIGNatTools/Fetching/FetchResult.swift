@@ -3,10 +3,13 @@ public import DIGTransfer
 
 /// Something that was fetched and verified.
 public struct FetchResult: Sendable {
+    /// What it is; every byte leads to this hash.
     public var contentHash: ContentHash
     /// The file, or the folder.
     public var path: String
+    /// Bytes of the file, or of all files of the folder.
     public var byteCount: UInt64
+    /// 1 for a file.
     public var fileCount: Int
     /// Bytes of an earlier run that were proven again and kept.
     public var resumedByteCount: UInt64
@@ -18,5 +21,6 @@ public struct FetchResult: Sendable {
     public var peers: [PeerStatistics]
     /// Peers that could not or would not deliver.
     public var failures: [PeerFailure]
+    /// Of the transfer, without the search for holders.
     public var duration: Duration
 }

@@ -27,6 +27,7 @@ import Foundation
 ///     try await client.start()
 ///     let result = try await client.downloadByContentID("holiday") { print($0.fraction) }
 public final class FileClient: Sendable {
+    /// What it reaches peers by.
     public let network: NetworkManager
     private let store: SharedContentStore
     private let transfers: SQLiteTransferStore
@@ -262,7 +263,7 @@ public final class FileClient: Sendable {
 
         reporter.enter(.searching)
         let holders = HolderRelay()
-        let search = HolderSearch(network: self.network, link: target.peers + options.peers, holding: target.contentHash) { holders.add($0) }
+        let search = HolderSearch(network: self.network, link: target.peers + options.peers, holding: target.contentHash, found: { holders.add($0) }, moved: { holders.move(from: $0, to: $1) })
         return try await self.whileRunning(search) { [target] in
             let first = try await self.firstHolder(holders, search: search, target: target, options: options)
             return try await self.transfer(target, from: holders, first: first, search: search, to: destination, options: options, reporter: reporter)
@@ -382,7 +383,7 @@ public final class FileClient: Sendable {
         let download = FileDownload(
             target.contentHash, descriptor: target.descriptor, to: destination, options: options, store: self.transfers, limiter: limiter,
             eventLoop: eventLoop, threadPool: self.network.threadPool, logger: self.network.logger)
-        holders.forward { download.add($0) }
+        holders.forward(add: { download.add($0) }, remove: { download.remove($0) })
         if serves { self.network.contents.add(target.contentHash) { await download.hostedContent() } }
         defer { self.network.contents.removeDownload(target.contentHash) }
         reporter.readable.yield(download)
@@ -404,7 +405,7 @@ public final class FileClient: Sendable {
         let download = FolderDownload(
             target.contentHash, to: destination, options: options, store: self.transfers, limiter: limiter, eventLoop: eventLoop,
             threadPool: self.network.threadPool, logger: self.network.logger)
-        holders.forward { download.add($0) }
+        holders.forward(add: { download.add($0) }, remove: { download.remove($0) })
         reporter.readable.finish()
         let result = try await self.reporting(download.progress, to: reporter) { try await download.run() }
         return FetchResult(

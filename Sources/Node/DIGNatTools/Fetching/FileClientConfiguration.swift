@@ -13,6 +13,7 @@ public struct FileClientConfiguration: Sendable {
     /// Bytes per second received at most. Nil: unlimited.
     public var downloadRate: Int?
 
+    /// - Parameter downloadDirectory: Relative to the working directory unless it begins with a slash.
     public init(downloadDirectory: String = "./downloads") {
         self.downloadDirectory = downloadDirectory
         self.dataDirectory = downloadDirectory + "/.dig-nat"

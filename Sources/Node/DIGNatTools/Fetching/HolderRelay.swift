@@ -5,7 +5,7 @@ import Synchronization
 final class HolderRelay: Sendable {
     private struct State {
         var waiting: [any Connection] = []
-        var forward: (@Sendable (any Connection) -> Void)?
+        var forward: (add: @Sendable (any Connection) -> Void, remove: @Sendable (any Connection) -> Void)?
     }
 
     private let state = Mutex(State())
@@ -16,7 +16,17 @@ final class HolderRelay: Sendable {
             if state.forward == nil { state.waiting.append(connection) }
             return state.forward
         }
-        if let forward { forward(connection) } else { self.arrivals.continuation.yield() }
+        if let forward { forward.add(connection) } else { self.arrivals.continuation.yield() }
+    }
+
+    /// Hands `new` on in place of `old`, of which nothing more is asked.
+    func move(from old: any Connection, to new: any Connection) {
+        let forward = self.state.withLock { state in
+            if state.forward == nil { state.waiting = state.waiting.map { $0.id == old.id ? new : $0 } }
+            return state.forward
+        }
+        forward?.add(new)
+        forward?.remove(old)
     }
 
     /// The first connection that is here within `duration`.
@@ -37,13 +47,13 @@ final class HolderRelay: Sendable {
         }
     }
 
-    /// Calls `forward` for all there are, and from now on for each.
-    func forward(_ forward: @escaping @Sendable (any Connection) -> Void) {
+    /// Calls `add` for all there are, and from now on for each; `remove` for one whose place another has taken.
+    func forward(add: @escaping @Sendable (any Connection) -> Void, remove: @escaping @Sendable (any Connection) -> Void) {
         let waiting = self.state.withLock { state in
-            state.forward = forward
+            state.forward = (add, remove)
             defer { state.waiting = [] }
             return state.waiting
         }
-        for connection in waiting { forward(connection) }
+        for connection in waiting { add(connection) }
     }
 }

@@ -34,6 +34,8 @@ final class HolderSearch: Sendable {
     /// What a local peer must say before it counts. Nil: connecting is enough.
     private let question: @Sendable (any Connection) async throws -> Bool
     private let found: @Sendable (any Connection) async -> Void
+    /// A direct connection takes the place of a relayed one.
+    private let moved: @Sendable (_ from: any Connection, _ to: any Connection) -> Void
     private let localPeers: AsyncStream<DiscoveredPeer>?
     private let asksConnectedPeers: Bool
     private let believesLink: Bool
@@ -52,10 +54,12 @@ final class HolderSearch: Sendable {
     ///   - restIntervals: See ``LocalCandidates/restIntervals``.
     ///   - question: Whether a peer is one to use.
     ///   - found: Called for every connection to a holder, again after each reconnect.
+    ///   - moved: Called when a direct connection to a holder takes the place of a relayed one.
     init(
         network: NetworkManager, link: [Multiaddr], localPeers: AsyncStream<DiscoveredPeer>? = nil, asksConnectedPeers: Bool = false,
         believesLink: Bool = true, restIntervals: [Duration] = LocalCandidates.restIntervals, question: @escaping @Sendable (any Connection) async throws -> Bool,
-        found: @escaping @Sendable (any Connection) async -> Void
+        found: @escaping @Sendable (any Connection) async -> Void,
+        moved: @escaping @Sendable (_ from: any Connection, _ to: any Connection) -> Void = { _, _ in }
     ) {
         self.network = network
         self.link = link
@@ -65,6 +69,7 @@ final class HolderSearch: Sendable {
         self.candidates = Mutex(LocalCandidates(restIntervals: restIntervals))
         self.question = question
         self.found = found
+        self.moved = moved
         // An address and a peer each count at most once.
         var names = Set<String>()
         for address in link { names.insert(address.peerID?.description ?? address.description) }
@@ -76,7 +81,8 @@ final class HolderSearch: Sendable {
     /// - Parameter believesLink: Whether the peers of the link are taken at their word, and not asked.
     convenience init(
         network: NetworkManager, link: [Multiaddr], holding hash: ContentHash, asksConnectedPeers: Bool = false, believesLink: Bool = true,
-        found: @escaping @Sendable (any Connection) async -> Void
+        found: @escaping @Sendable (any Connection) async -> Void,
+        moved: @escaping @Sendable (_ from: any Connection, _ to: any Connection) -> Void = { _, _ in }
     ) {
         let question: @Sendable (any Connection) async throws -> Bool = { connection in
             switch try await TransferQuery(to: connection).description(of: hash) {
@@ -85,7 +91,7 @@ final class HolderSearch: Sendable {
             }
         }
         self.init(
-            network: network, link: link, asksConnectedPeers: asksConnectedPeers, believesLink: believesLink, question: question, found: found)
+            network: network, link: link, asksConnectedPeers: asksConnectedPeers, believesLink: believesLink, question: question, found: found, moved: moved)
     }
 
     static func list(_ attempts: [Attempt]) -> String {
@@ -220,8 +226,12 @@ final class HolderSearch: Sendable {
                     isFirst = false
                 }
                 failures = 0
-                // Leaves at once if the task is cancelled: the future is about the connection, which may outlive this search.
-                await Self.wait(for: connection)
+                var current = connection
+                while let better = await self.betterConnection(than: current) {
+                    self.note(name, "connected directly")
+                    self.moved(current, better)
+                    current = better
+                }
                 self.network.swarm.unprotect(connection.remotePeer, tag: "fetch")
                 self.note(name, "disconnected")
             } catch {
@@ -243,10 +253,26 @@ final class HolderSearch: Sendable {
         return false
     }
 
-    private static func wait(for connection: any Connection) async {
-        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+    /// Waits for a direct connection that takes the place of a relayed one. Nil when `connection` is closed, and at once if the task is
+    /// cancelled: the connection may outlive this search.
+    private func betterConnection(than connection: any Connection) async -> (any Connection)? {
+        let (stream, continuation) = AsyncStream.makeStream(of: (any Connection).self)
         connection.closeFuture.whenComplete { _ in continuation.finish() }
-        for await _ in stream {}
+        guard connection.isRelayed else {
+            for await _ in stream {}
+            return nil
+        }
+        let events = self.network.swarm.events
+        if let current = self.network.swarm.connection(to: connection.remotePeer), !current.isRelayed { return current }
+        let watch = Task {
+            for await case .upgraded(let better) in events where better.remotePeer == connection.remotePeer && !better.isRelayed {
+                continuation.yield(better)
+            }
+        }
+        defer { watch.cancel() }
+        for await better in stream { return better }
+        // Closed because the better one was there, perhaps before its event was read.
+        return self.network.swarm.connection(to: connection.remotePeer).flatMap { $0.isRelayed || Task.isCancelled ? nil : $0 }
     }
 
     private func note(_ name: String, _ outcome: String) {

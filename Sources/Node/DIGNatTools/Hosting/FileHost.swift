@@ -25,6 +25,7 @@ import Foundation
 ///     let host = try FileHost(configuration: FileHostConfiguration(directory: "shared-files"), logger: logger)
 ///     try await host.start()
 public final class FileHost: Sendable {
+    /// What it is reached by.
     public let network: NetworkManager
     /// What happens at every host of this network. Each use gives a stream of its own, for one reader, which begins with what happened
     /// before, as far as 1024 events back, and ends when the network stops. Bounded: a slow reader misses the oldest.

@@ -16,6 +16,7 @@ public struct FileHostConfiguration: Sendable {
     /// Bytes per second sent at most. Nil: unlimited.
     public var uploadRate: Int?
 
+    /// - Parameter directory: Relative to the working directory unless it begins with a slash.
     public init(directory: String = "./shared-files") {
         self.directory = directory
         self.dataDirectory = directory + "/.dig-nat"

@@ -3,11 +3,14 @@ public import DIGMultiformats
 
 /// Something that is shared.
 public struct SharedContent: Hashable, Sendable {
+    /// What was shared.
     public enum Kind: String, Hashable, Sendable {
         case file, folder
     }
 
+    /// What receivers verify every byte against.
     public var contentHash: ContentHash
+    /// Whether it is a file or a folder.
     public var kind: Kind
     /// Where it is on this machine, absolute.
     public var path: String

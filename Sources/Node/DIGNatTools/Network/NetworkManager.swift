@@ -1,4 +1,5 @@
 public import DIGContent
+import DIGCircuitRelay
 public import DIGIdentity
 public import DIGLocalDiscovery
 public import DIGMultiformats
@@ -7,6 +8,7 @@ public import DIGStorage
 public import DIGSwarm
 import DIGTCP
 public import DIGTransfer
+public import DIGTraversal
 public import Logging
 public import NIOCore
 import NIOPosix
@@ -22,7 +24,9 @@ import Synchronization
 ///     let connection = try await network.connect(to: peer, addresses: addresses)
 ///     await network.stop()
 public final class NetworkManager: Service, Sendable {
+    /// As given to the initializer.
     public let configuration: NodeConfiguration
+    /// The key that peers know this node by. Another than that of the key file if a second process uses the same data directory.
     public let identity: KeyPair
     /// Listens, dials, and routes streams: the lower level, for protocols of one's own.
     public let swarm: Swarm
@@ -32,7 +36,11 @@ public final class NetworkManager: Service, Sendable {
     public let uploadLimiter: RateLimiter
     /// Limits all downloads together; its rate may be changed at any time.
     public let downloadLimiter: RateLimiter
+    /// Answers peers who ask for contents.
     public let transferHost: TransferHost
+    /// Reaches peers behind NATs, makes this node reachable, and knows what kind of network it is in.
+    public let traversal: NATTraversalManager
+    /// What the node remembers: shared contents, unfinished transfers, peers.
     public let database: NodeDatabase
     /// What peers gave and how often they failed, over all fetches.
     public var peers: PeerStore { PeerStore(database: self.database) }
@@ -43,7 +51,8 @@ public final class NetworkManager: Service, Sendable {
     let logger: Logger
     let hostEvents: HostEventHub
     private let identityLock: IdentityLock?
-    private let discoveryTask = Mutex<Task<Void, any Error>?>(nil)
+    /// What runs between ``start()`` and ``stop()``.
+    private let tasks = Mutex<[Task<Void, any Error>]>([])
 
     /// Opens the database and the key; listens nowhere yet.
     ///
@@ -73,10 +82,18 @@ public final class NetworkManager: Service, Sendable {
             self.identity = keyPair
         }
 
+        var circuits = CircuitRelayTransportConfiguration()
+        circuits.addressPolicy = configuration.traversal.addressPolicy
+        let circuitTransport = CircuitRelayTransport(configuration: circuits, logger: logger)
+        var swarmConfiguration = configuration.swarm
+        swarmConfiguration.addressPolicy = configuration.traversal.addressPolicy
         let swarm = Swarm(
-            identity: self.identity, transports: transports ?? [TCPTransport(group: group)], group: group, configuration: configuration.swarm,
-            logger: logger)
+            identity: self.identity, transports: (transports ?? [TCPTransport(group: group)]) + [circuitTransport], group: group,
+            configuration: swarmConfiguration, logger: logger)
         self.swarm = swarm
+        self.traversal = NATTraversalManager(
+            swarm: swarm, circuits: circuitTransport, identity: self.identity, store: SQLiteAttemptStore(database: self.database),
+            configuration: configuration.traversal, group: group, logger: logger)
 
         self.uploadLimiter = RateLimiter(bytesPerSecond: configuration.uploadRate)
         self.downloadLimiter = RateLimiter(bytesPerSecond: configuration.downloadRate)
@@ -119,30 +136,32 @@ public final class NetworkManager: Service, Sendable {
             }
         }
         self.transferHost.register(on: self.swarm)
-        if let discovery = self.localDiscovery {
-            let logger = self.logger
-            self.discoveryTask.withLock {
-                $0 = Task {
-                    do {
-                        try await discovery.run()
-                    } catch is CancellationError {
-                    } catch {
-                        // Links still work without it.
-                        logger.info("local discovery is off", metadata: ["dig.node.error": "\(error)"])
-                    }
-                }
+        let parts: [(String, any Service)] = [("NAT traversal", self.traversal)] + (self.localDiscovery.map { [("local discovery", $0)] } ?? [])
+        let logger = self.logger
+        self.tasks.withLock { tasks in
+            for (name, part) in parts {
+                tasks.append(
+                    Task {
+                        do {
+                            try await part.run()
+                        } catch is CancellationError {
+                        } catch {
+                            // Links with addresses that can be dialed still work without it.
+                            logger.info("a part of the node is off", metadata: ["dig.node.part": "\(name)", "dig.node.error": "\(error)"])
+                        }
+                    })
             }
         }
     }
 
     /// Says goodbye to every peer and closes everything. Nothing can be opened afterwards.
     public func stop() async {
-        let task = self.discoveryTask.withLock { task in
-            defer { task = nil }
-            return task
+        let tasks = self.tasks.withLock { tasks in
+            defer { tasks = [] }
+            return tasks
         }
-        task?.cancel()
-        _ = await task?.result
+        for task in tasks { task.cancel() }
+        for task in tasks { _ = await task.result }
         self.transferHost.unregister(from: self.swarm)
         await self.swarm.shutdown()
         self.hostEvents.finish()
@@ -152,7 +171,37 @@ public final class NetworkManager: Service, Sendable {
 
     /// Where this node can be reached, each with its peer id: what goes into links.
     public var addresses: [Multiaddr] {
-        self.swarm.listenAddresses.map { $0.withPeerID(self.identity.peerID) }
+        self.swarm.announcedAddresses.map { $0.withPeerID(self.identity.peerID) }
+    }
+
+    /// Waits until it is known how this node can be reached from outside: an address that somebody got through to, or a place at a relay.
+    /// Returns at once if neither the router nor relays are to be asked, and when `duration` has passed.
+    public func waitForAddresses(atMost duration: Duration) async {
+        let traversal = self.configuration.traversal
+        guard traversal.usesPortMapping || !traversal.relays.isEmpty else { return }
+        let changes = self.traversal.environmentChanges
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                // Cancelled: the wait is over.
+                try? await Task.sleep(for: duration)
+            }
+            group.addTask {
+                if await self.isReachableFromOutside { return }
+                for await _ in changes where await self.isReachableFromOutside { return }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private var isReachableFromOutside: Bool {
+        get async {
+            let environment = await self.traversal.environment
+            if environment.tier == .directCapable || !environment.relayAddresses.isEmpty { return true }
+            // With nobody to ask, an address of the internet has to do.
+            let policy = self.configuration.traversal.addressPolicy
+            return self.configuration.traversal.relays.isEmpty && self.swarm.announcedAddresses.contains(where: policy.isPublic)
+        }
     }
 
     /// Connects to somebody who holds a content: asks `peers`, who is connected already and who is on the local network, and returns the
@@ -178,10 +227,11 @@ public final class NetworkManager: Service, Sendable {
         throw NodeError(.unreachable, "no holder of \(hash) could be reached\(HolderSearch.list(attempts))")
     }
 
-    /// Connects to a peer, or returns the connection there is.
+    /// Connects to a peer by whatever method works, or returns the connection there is. A relayed one may be replaced by a direct one later:
+    /// `SwarmEvent.upgraded` tells.
     ///
-    /// - Throws: `ConnectionError`, with the outcome of each address.
+    /// - Throws: `TraversalError`, with what each method did.
     public func connect(to peer: PeerID, addresses: [Multiaddr]) async throws -> any Connection {
-        try await self.swarm.connect(to: peer, addresses: addresses)
+        try await self.traversal.connect(to: peer, addresses: addresses).connection
     }
 }

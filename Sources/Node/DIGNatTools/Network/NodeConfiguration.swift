@@ -3,6 +3,7 @@ public import DIGLocalDiscovery
 public import DIGMultiformats
 public import DIGSwarm
 public import DIGTransfer
+public import DIGTraversal
 
 /// What a node needs to know before it starts. Every value has a default but the directory.
 public struct NodeConfiguration: Sendable {
@@ -32,6 +33,8 @@ public struct NodeConfiguration: Sendable {
     public var swarm = SwarmConfiguration()
     /// What serving others may cost: sessions, memory, open files, rates.
     public var transferHost = TransferHostConfiguration()
+    /// How peers behind NATs are reached, and how this node lets itself be reached.
+    public var traversal = TraversalConfiguration()
     /// How peers on the same network are found.
     public var discovery = LocalDiscoveryConfiguration()
 
@@ -47,6 +50,7 @@ public struct NodeConfiguration: Sendable {
         set { self.swarm.maximumConnections = newValue }
     }
 
+    /// - Parameter dataDirectory: Made when the node is, if it is not there.
     public init(dataDirectory: String) {
         self.dataDirectory = dataDirectory
         self.identity = .file(path: dataDirectory + "/identity.key")

@@ -4,6 +4,7 @@ public struct NodeError: Error, Hashable, Sendable, CustomStringConvertible {
     public var code: Code
     /// For a person: what happened and what to do next; never parsed.
     public var message: String
+    /// What went wrong below, if something did.
     public var cause: (any Error)?
 
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
@@ -20,6 +21,7 @@ public struct NodeError: Error, Hashable, Sendable, CustomStringConvertible {
     public static func == (lhs: Self, rhs: Self) -> Bool { lhs.code == rhs.code }
     public func hash(into hasher: inout Hasher) { hasher.combine(self.code) }
 
+    /// What a caller can tell apart. There may be more in later versions.
     public struct Code: Hashable, Sendable {
         private enum Value { case cannotListen, directoryUnusable, notShared, notFound, ambiguousName, unreachable }
         private let value: Value

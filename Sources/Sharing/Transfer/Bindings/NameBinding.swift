@@ -20,10 +20,13 @@ public struct NameBinding: Hashable, Sendable {
     /// Ours: how far a peer's clock may be ahead.
     public static let maximumClockSkewMilliseconds: UInt64 = 10 * 60 * 1000
 
+    /// The name or plain SHA-256 that is bound.
     public let key: BindingKey
+    /// What the signer says it means.
     public let contentHash: ContentHash
     /// Milliseconds of Unix time by the signer's clock.
     public let timestampMilliseconds: UInt64
+    /// Who signed; checked.
     public let signer: PublicKey
 
     /// Makes and signs a binding.

@@ -9,6 +9,7 @@ import DIGContent
 
 /// An error number of the system, as the cause of a ``TransferError``.
 public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// `errno`.
     public var number: Int32
 
     public init(number: Int32) { self.number = number }

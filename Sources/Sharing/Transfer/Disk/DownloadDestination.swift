@@ -4,6 +4,7 @@ public struct DownloadDestination: Hashable, Sendable {
     public var directory: String
     /// Directories, created as needed, and the file's name. No symbolic link is followed below ``directory``.
     public var components: [String]
+    /// What happens if something else has the name.
     public var existingFile: ExistingFilePolicy
 
     /// - Throws: ``TransferError`` with `.unsafePath` if a component could leave the directory. Names from peers must have been
@@ -25,6 +26,8 @@ public struct DownloadDestination: Hashable, Sendable {
         try self.init(directory: directory, components: [name], existingFile: existingFile)
     }
 
+    /// The last component.
     public var name: String { self.components[self.components.count - 1] }
+    /// Directory and components, with slashes.
     public var path: String { ([self.directory] + self.components).joined(separator: "/") }
 }

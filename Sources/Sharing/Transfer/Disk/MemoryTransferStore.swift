@@ -12,6 +12,7 @@ public final class MemoryTransferStore: TransferStore {
 
     public init() {}
 
+    /// Transfers kept.
     public var count: Int { self.transfers.withLock { $0.count } }
 
     public func load(_ contentHash: ContentHash, destination: String) async throws -> SavedTransfer? {

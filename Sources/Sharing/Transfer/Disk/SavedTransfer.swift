@@ -2,6 +2,7 @@ public import DIGContent
 
 /// What is remembered of an unfinished download.
 public struct SavedTransfer: Sendable, Hashable {
+    /// Of the file that is fetched.
     public var descriptor: FileDescriptor
     /// Chunks are 16 KiB << `chunkLayer`.
     public var chunkLayer: Int

@@ -6,6 +6,7 @@ public struct DownloadConfiguration: Sendable {
         case fastestAvailable = "fastest-available"
     }
 
+    /// How a peer is chosen; there is one way.
     public var strategy: Strategy = .fastestAvailable
     /// Chunks asked for at once, over all peers. Nil: each peer's window adapts to its rate and round trip.
     public var concurrency: Int?

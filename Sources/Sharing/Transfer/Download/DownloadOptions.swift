@@ -2,6 +2,7 @@ public import DIGContent
 
 /// What is wanted of a download beyond its content.
 public struct DownloadOptions: Sendable {
+    /// What is asked of whom, and how long is waited.
     public var scheduling = DownloadConfiguration()
     /// The bytes of a chunk: 16384 · 2ᵏ, up to 1048576. Hosts that do not serve this size are left out. An earlier run in other chunks is
     /// continued; what does not fill a chunk of this size is fetched again.

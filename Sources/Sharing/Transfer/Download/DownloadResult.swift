@@ -2,6 +2,7 @@ public import DIGContent
 
 /// A finished download.
 public struct DownloadResult: Sendable {
+    /// Of the file that is there.
     public var descriptor: FileDescriptor
     /// Where the file is; differs from the destination with ``ExistingFilePolicy/keepBoth``.
     public var path: String
@@ -13,6 +14,7 @@ public struct DownloadResult: Sendable {
     public var wasPresent: Bool
     /// Computed if it was demanded.
     public var sha256: SHA256Digest?
+    /// From the call of `run` to the file having its name.
     public var duration: Duration
     /// Peers that could not or would not deliver.
     public var failures: [PeerFailure]

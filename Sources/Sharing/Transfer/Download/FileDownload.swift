@@ -27,8 +27,11 @@ public final class FileDownload: @unchecked Sendable {
         case ended((any Error)?)
     }
 
+    /// What every byte must lead to.
     public let contentHash: ContentHash
+    /// Where the file goes.
     public let destination: DownloadDestination
+    /// As given to the initializer.
     public let options: DownloadOptions
     /// The last value waits for whoever is slow; values before it are dropped. Ends with the download.
     public let progress: AsyncStream<TransferProgress>

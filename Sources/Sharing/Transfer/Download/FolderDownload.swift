@@ -14,7 +14,9 @@ public final class FolderDownload: @unchecked Sendable {
     /// Files fetched at once. Small files wait mostly for round trips, so many are under way.
     static let fileConcurrency = 64
 
+    /// The hash of the listing.
     public let contentHash: ContentHash
+    /// For each of the files.
     public let options: DownloadOptions
     /// The last value waits for whoever is slow; values before it are dropped. Ends with the download.
     public let progress: AsyncStream<TransferProgress>

@@ -2,7 +2,9 @@ public import DIGIdentity
 
 /// Why one peer could not deliver.
 public struct PeerFailure: Sendable, CustomStringConvertible {
+    /// Who.
     public var peer: PeerID
+    /// Why.
     public var error: TransferError
 
     public init(peer: PeerID, error: TransferError) {

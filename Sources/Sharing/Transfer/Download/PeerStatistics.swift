@@ -2,6 +2,7 @@ public import DIGIdentity
 
 /// How one peer did in a download.
 public struct PeerStatistics: Sendable, Hashable {
+    /// Who.
     public var peer: PeerID
     /// Bytes of chunks that this peer gave and that were proven. A chunk that two peers gave counts for the first.
     public var verifiedByteCount: UInt64
@@ -13,7 +14,9 @@ public struct PeerStatistics: Sendable, Hashable {
     public var outstandingChunkCount: Int
     /// Chunks that may be asked for at once, as of now.
     public var windowChunkCount: Int
+    /// How often it was silent for ``DownloadConfiguration/requestTimeout``.
     public var stallCount: Int
+    /// It is silent now: its chunks are asked of others.
     public var isStalled: Bool
     /// False once the peer left or was let go.
     public var isConnected: Bool

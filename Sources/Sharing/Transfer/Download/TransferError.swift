@@ -4,6 +4,7 @@ public struct TransferError: Error, Hashable, Sendable, CustomStringConvertible 
     public var code: Code
     /// For a person: what happened and what to do next; never parsed.
     public var message: String
+    /// What went wrong below, if something did.
     public var cause: (any Error)?
     /// Why each peer that was tried could not deliver, if many were.
     public var peers: [PeerFailure]
@@ -25,6 +26,7 @@ public struct TransferError: Error, Hashable, Sendable, CustomStringConvertible 
     public static func == (lhs: Self, rhs: Self) -> Bool { lhs.code == rhs.code }
     public func hash(into hasher: inout Hasher) { hasher.combine(self.code) }
 
+    /// What a caller can tell apart. There may be more in later versions.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Value {
             case contentMismatch, corruptChunk, corruptHashes, protocolViolation, noHolders, notFound, refused, stalled, disconnected

@@ -12,6 +12,7 @@ public struct TransferProgress: Sendable, Hashable {
     public var estimatedRemaining: Duration?
     /// Files of a folder that are whole, and how many there are; 0 or 1 of 1 for a file.
     public var finishedFileCount: Int
+    /// Files in all; 1 for a file.
     public var fileCount: Int
     /// In no particular order.
     public var peers: [PeerStatistics]

@@ -2,6 +2,7 @@
 public final class ChunkAvailabilityObservation: Sendable {
     private let cancel: @Sendable () -> Void
 
+    /// - Parameter cancel: Called once, when the observation is let go of.
     public init(cancel: @escaping @Sendable () -> Void) {
         self.cancel = cancel
     }

@@ -10,5 +10,6 @@ public protocol ChunkHashSource: Sendable {
 
 /// A layer in memory.
 extension TreeLayer: ChunkHashSource {
+    /// Itself.
     public func storedLayer() -> TreeLayer { self }
 }

@@ -5,11 +5,15 @@ public import DIGIdentity
 public struct HostStatistics: Hashable, Sendable {
     /// One content in one session.
     public struct Upload: Hashable, Sendable {
+        /// To whom.
         public var peer: PeerID
+        /// Of what.
         public var contentHash: ContentHash
         /// Of chunk bodies, in this session.
         public var byteCount: UInt64
+        /// In this session.
         public var chunkCount: UInt64
+        /// Now, see ``DecayingRate``.
         public var bytesPerSecond: Double
     }
 
@@ -19,6 +23,7 @@ public struct HostStatistics: Hashable, Sendable {
     public var uploads: [Upload]
     /// Of all sessions, closed ones too.
     public var byteCount: UInt64
+    /// Of all sessions, closed ones too.
     public var chunkCount: UInt64
     /// Of all sessions together, now.
     public var bytesPerSecond: Double

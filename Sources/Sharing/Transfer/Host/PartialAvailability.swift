@@ -10,10 +10,12 @@ public final class PartialAvailability: ChunkAvailability {
 
     private let state: Mutex<State>
 
+    /// - Parameter bitmap: What can be served already.
     public init(_ bitmap: ChunkBitmap) {
         self.state = Mutex(State(bitmap: bitmap))
     }
 
+    /// What can be served now.
     public var heldChunks: ChunkBitmap? { self.state.withLock { $0.bitmap } }
 
     /// Adds chunks that can be served from now on.
@@ -30,6 +32,7 @@ public final class PartialAvailability: ChunkAvailability {
         for observer in observers { observer() }
     }
 
+    /// Calls `changed` after each change, on the thread that made it, until the observation is let go of.
     public func observe(_ changed: @escaping @Sendable () -> Void) -> ChunkAvailabilityObservation? {
         let id = self.state.withLock { state in
             state.nextObserver += 1

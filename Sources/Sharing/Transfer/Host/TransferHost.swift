@@ -13,8 +13,10 @@ public import NIOPosix
 /// A stream carries one session with any number of contents. Everything of a session runs on its stream's event loop; files are read
 /// on the thread pool, at most ``TransferHostConfiguration/readAheadByteCount`` ahead of what the peer takes.
 public final class TransferHost: Sendable {
+    /// `/dig/transfer/1.0.0`.
     public static let protocolID = ProtocolID(TransferLimits.protocolName)
 
+    /// As given to the initializer.
     public let configuration: TransferHostConfiguration
     /// For all uploads together. Its rate may be changed at any time.
     public let uploadLimiter: RateLimiter
@@ -65,6 +67,7 @@ public final class TransferHost: Sendable {
         self.registry.withdraw(hash, .notHeld)
     }
 
+    /// What was uploaded, and what is being uploaded at `now`.
     public func statistics(now: NIODeadline = .now()) -> HostStatistics {
         self.registry.statistics(now: now)
     }

@@ -20,12 +20,14 @@ public struct DecayingRate: Hashable, Sendable {
 
     public init() {}
 
+    /// Counts bytes that moved at `now`. Negative counts are none.
     public mutating func record(_ byteCount: Int, now: NIODeadline) {
         self.rate = self.bytesPerSecond(now: now) + Double(byteCount) / Self.timeConstant.seconds
         self.updatedAt = now
         self.byteCount &+= UInt64(max(0, byteCount))
     }
 
+    /// The rate at `now`.
     public func bytesPerSecond(now: NIODeadline) -> Double {
         guard let updatedAt = self.updatedAt, now > updatedAt else { return self.rate }
         return self.rate * exp(-Double((now - updatedAt).nanoseconds) / 1e9 / Self.timeConstant.seconds)

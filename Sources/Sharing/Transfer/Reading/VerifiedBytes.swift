@@ -24,6 +24,7 @@ public struct VerifiedBytes: AsyncSequence, Sendable {
 
     public func makeAsyncIterator() -> Iterator { Iterator(download: self.download, range: self.range) }
 
+    /// Reads; for one task.
     public struct Iterator: AsyncIteratorProtocol {
         private let download: FileDownload
         private let range: Range<UInt64>?

@@ -33,9 +33,12 @@ public struct ChunkBitmap: Hashable, Sendable {
         self.setCount = self.words.reduce(0) { $0 + $1.nonzeroBitCount }
     }
 
+    /// No chunk is in it.
     public var isEmpty: Bool { self.setCount == 0 }
+    /// Every chunk is in it; so in the bitmap of an empty file.
     public var isComplete: Bool { self.setCount == self.count }
 
+    /// False outside the bitmap.
     public func contains(_ index: Int) -> Bool {
         guard index >= 0, index < self.count else { return false }
         return self.words[index / 64] & (1 << UInt64(index % 64)) != 0
@@ -81,11 +84,13 @@ public struct ChunkBitmap: Hashable, Sendable {
         }
     }
 
+    /// Adds the chunks of a bitmap of the same count.
     public mutating func formUnion(_ other: Self) {
         for index in 0..<min(self.words.count, other.words.count) { self.words[index] |= other.words[index] }
         self.clearPaddingAndCount()
     }
 
+    /// Removes the chunks of a bitmap of the same count.
     public mutating func subtract(_ other: Self) {
         for index in 0..<min(self.words.count, other.words.count) { self.words[index] &= ~other.words[index] }
         self.clearPaddingAndCount()
@@ -125,6 +130,7 @@ public struct ChunkBitmap: Hashable, Sendable {
         return ranges
     }
 
+    /// One bit for each chunk, the first in the lowest bit of the first byte; the rest of the last byte is zero.
     public var bytes: [UInt8] { self.bytes(of: 0..<self.count) }
 
     /// The bytes of one part.

@@ -1,6 +1,8 @@
 /// Consecutive chunks: at least one, all with an index that fits 32 bits.
 public struct ChunkRange: Hashable, Sendable, CustomStringConvertible {
+    /// The first chunk.
     public let first: UInt32
+    /// Chunks; at least 1.
     public let count: UInt32
 
     /// Nil if `count` is zero or the last index does not fit 32 bits.
@@ -16,6 +18,7 @@ public struct ChunkRange: Hashable, Sendable, CustomStringConvertible {
         self.init(first: first, count: count)
     }
 
+    /// The same as a range.
     public var indices: Range<Int> { Int(self.first)..<Int(self.first) + Int(self.count) }
     public var description: String { "\(self.indices)" }
 }

@@ -1,0 +1,19 @@
+import Testing
+
+@testable import DIGTransfer
+
+@Suite("download configuration")
+struct DownloadConfigurationTests {
+    @Test("times keep the whitepaper's numbers of milliseconds (API-04)")
+    func milliseconds() {
+        var configuration = DownloadConfiguration()
+        #expect(configuration.requestTimeoutMilliseconds == 10_000)
+        #expect(configuration.peerTimeoutMilliseconds == 30_000)
+        configuration.requestTimeoutMilliseconds = 1500
+        configuration.peerTimeoutMilliseconds = 2500
+        #expect(configuration.requestTimeout == .seconds(1.5))
+        #expect(configuration.peerTimeout == .milliseconds(2500))
+        configuration.peerTimeout = .seconds(Int64.max)
+        #expect(configuration.peerTimeoutMilliseconds == .max)
+    }
+}
