@@ -184,7 +184,7 @@ let package = Package(
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
-            ["DIGAutoNAT", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
+            ["DIGAutoNAT", "DIGCircuitRelay", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests(
             "EndToEndTests",
             [
