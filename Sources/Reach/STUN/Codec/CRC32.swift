@@ -1,0 +1,12 @@
+/// The checksum of ITU V.42, as FINGERPRINT wants it (RFC 8489 §14.7).
+enum CRC32 {
+    private static let table: [UInt32] = (0..<256).map { index in
+        (0..<8).reduce(UInt32(index)) { value, _ in value & 1 == 1 ? 0xedb8_8320 ^ value >> 1 : value >> 1 }
+    }
+
+    static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
+        ~bytes.reduce(UInt32.max) { value, byte in
+            Self.table[Int(UInt8(truncatingIfNeeded: value) ^ byte)] ^ value >> 8
+        }
+    }
+}
