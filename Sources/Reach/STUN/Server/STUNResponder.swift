@@ -20,9 +20,9 @@ struct STUNResponder {
         case malformed, badFingerprint, tooLong, rateLimited, credentials, invalidSource
     }
 
-    /// Header, XOR-MAPPED-ADDRESS, RESPONSE-ORIGIN and OTHER-ADDRESS of IPv6, and FINGERPRINT: what is sent although the request may have been
-    /// shorter.
-    static let maximumShortAnswerByteCount = 20 + 3 * 24 + 8
+    /// Header, XOR-MAPPED-ADDRESS, MAPPED-ADDRESS, RESPONSE-ORIGIN and OTHER-ADDRESS of IPv6, and FINGERPRINT: what is sent although the request may
+    /// have been shorter.
+    static let maximumShortAnswerByteCount = 20 + 4 * 24 + 8
 
     private let configuration: STUNServerConfiguration
     private let knownTypes: Set<STUNAttributeType>
@@ -89,11 +89,15 @@ struct STUNResponder {
             let changed = discovery.changing(local, ip: change?.changesAddress ?? false, port: change?.changesPort ?? false)
             if let changed, let other = discovery.changing(local, ip: true, port: true) {
                 answersFrom = changed
+                // §6.1 wants both: if they differ, something on the way rewrites addresses (§3.6).
+                response.append(STUNMappedAddress(source))
                 response.append(STUNResponseOrigin(changed))
                 response.append(STUNOtherAddress(other))
             } else if change?.changesAddress == true || change?.changesPort == true {
-                // Came in at an address that is not part of it.
-                return .respond(Self.error(.badRequest, to: request).encoded(hasFingerprint: hasFingerprint), to: source, from: origin)
+                // Came in at an address that is not part of it (§6.1).
+                var response = Self.error(.unknownAttribute, to: request)
+                response.append(STUNUnknownAttributes([.changeRequest]))
+                return .respond(response.encoded(hasFingerprint: hasFingerprint), to: source, from: origin)
             }
         }
         let fingerprintByteCount = hasFingerprint ? STUNMessage.fingerprintByteCount : 0
