@@ -18,7 +18,8 @@ public struct TCPConfiguration: Sendable {
     /// seldom; a new attempt begins with the first again. Shorter than a round trip, an answer would meet a socket that is gone.
     public var punchAttemptTimeout: Duration = .seconds(2)
 
-    /// The wait before a punch that was refused is tried again. A NAT that answers strangers with RST refuses until its own side has begun.
+    /// The wait before a punch that was refused is tried again, give or take half of it at random. A NAT that answers strangers with RST shuts
+    /// the hole again: it opens only if both SYNs are on their way at once, and two ends that wait equally long might always miss each other.
     public var punchRetryDelay: Duration = .milliseconds(50)
 
     /// Connections the kernel completes before they are accepted.

@@ -112,7 +112,7 @@ public struct TCPTransport: Transport {
                 return try await self.dial(
                     address, from: local, for: min(self.configuration.punchAttemptTimeout, left), on: eventLoop, initializer: initializer)
             } catch where Self.mayPassLater(error) && clock.now + self.configuration.punchRetryDelay < end {
-                try await clock.sleep(for: self.configuration.punchRetryDelay)
+                try await clock.sleep(for: self.configuration.punchRetryDelay * Double.random(in: 0.5...1.5))
             }
         }
     }
