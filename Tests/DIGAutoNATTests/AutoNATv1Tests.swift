@@ -20,10 +20,11 @@ struct AutoNATv1Tests {
             var configuration = AutoNATv1ServerConfiguration()
             configuration.policy = .loopback
             configure(&configuration)
-            let service = AutoNATv1Server(dialer: dialer, router: server, configuration: configuration, logger: Logger(label: "test"))
+            let router = WatchedRouter(server)
+            let service = AutoNATv1Server(dialer: dialer, router: router, configuration: configuration, logger: Logger(label: "test"))
             let connection = try await node.connect(to: server)
             try await running([service.run]) {
-                try await eventually { node.identify(of: server.localPeer)?.protocols.contains(AutoNAT.protocolID) == true }
+                try await eventually { !router.registered.isEmpty }
                 try await body(node, connection, dialer)
             }
         }

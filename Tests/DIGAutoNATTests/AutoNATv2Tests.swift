@@ -13,17 +13,16 @@ import Testing
 struct AutoNATv2Tests {
     private let logger = Logger(label: "test")
 
-    private func makeServer(_ swarm: Swarm, dialer: any PeerDialer, _ configure: (inout AutoNATv2ServerConfiguration) -> Void = { _ in }) -> AutoNATv2Server {
+    private func makeServer(_ router: WatchedRouter, dialer: any PeerDialer, _ configure: (inout AutoNATv2ServerConfiguration) -> Void = { _ in }) -> AutoNATv2Server {
         var configuration = AutoNATv2ServerConfiguration()
         configuration.policy = .loopback
         configuration.maximumDialDelay = .zero
         configure(&configuration)
-        return AutoNATv2Server(dialer: dialer, router: swarm, configuration: configuration, logger: self.logger)
+        return AutoNATv2Server(dialer: dialer, router: router, configuration: configuration, logger: self.logger)
     }
 
     private func makeClient(_ swarm: Swarm, _ configure: (inout AutoNATv2ClientConfiguration) -> Void = { _ in }) -> AutoNATv2Client {
         var configuration = AutoNATv2ClientConfiguration()
-        configuration.dialBackTimeout = .milliseconds(300)
         configure(&configuration)
         let client = AutoNATv2Client(router: swarm, configuration: configuration, logger: self.logger)
         client.register()
@@ -38,11 +37,12 @@ struct AutoNATv2Tests {
         try await withNodes { nodes in
             let (server, node) = (try await nodes.make(), try await nodes.make())
             let dialer = WatchedDialer(ownIdentityForDials ? try await nodes.make(listeningOn: nil) : server)
-            let service = self.makeServer(server, dialer: dialer, configure)
+            let router = WatchedRouter(server)
+            let service = self.makeServer(router, dialer: dialer, configure)
             let client = self.makeClient(node)
             let connection = try await node.connect(to: server)
             try await running([service.run]) {
-                try await eventually { node.identify(of: server.localPeer)?.protocols.contains(AutoNAT.dialRequestProtocolID) == true }
+                try await eventually { !router.registered.isEmpty }
                 try await body(node, client, connection, dialer)
             }
         }
@@ -83,13 +83,14 @@ struct AutoNATv2Tests {
         try await withNodes { nodes in
             let (server, node) = (try await nodes.make(), try await nodes.make(listeningOn: nil))
             let dialer = WatchedDialer(server)
-            let service = self.makeServer(server, dialer: dialer)
+            let router = WatchedRouter(server)
+            let service = self.makeServer(router, dialer: dialer)
             let client = self.makeClient(node)
             let connection = try await node.connect(to: server)
             // Not before, or the connection could leave from there.
             try await node.listen(on: [Multiaddr("/ip4/127.0.0.2/tcp/0")])
             try await running([service.run]) {
-                try await eventually { node.identify(of: server.localPeer)?.protocols.contains(AutoNAT.dialRequestProtocolID) == true }
+                try await eventually { !router.registered.isEmpty }
                 let address = try node.address
                 #expect(HostAddress(address) != HostAddress(connection.localAddress ?? address))
                 guard case .reachable(0, _) = try await client.ask(about: [AutoNATv2Target(address: address, listenAddress: address)], on: connection) else {
@@ -213,7 +214,8 @@ struct AutoNATv2Tests {
 
     /// A server of the test's own: `behave` gets the nonce and answers.
     private func withLiar(
-        _ behave: @escaping @Sendable (_ nonce: UInt64, _ asked: MessageStream, _ connection: any Connection, _ liar: Swarm) async throws -> Void,
+        waiting dialBackTimeout: Duration = .seconds(20),
+        _ behave: @escaping @Sendable (_ nonce: UInt64, _ asked: MessageStream, _ connection: any Connection, _ liar: Swarm, _ address: Multiaddr) async throws -> Void,
         _ body: @escaping @Sendable (_ node: Swarm, _ client: AutoNATv2Client, _ connection: any Connection) async throws -> Void
     ) async throws {
         try await withNodes { nodes in
@@ -224,17 +226,17 @@ struct AutoNATv2Tests {
                     continuation.yield((try MessageStream(on: stream, limit: 8192, timeout: .seconds(10)), connection))
                 }
             }
-            let client = self.makeClient(node)
+            let client = self.makeClient(node) { $0.dialBackTimeout = dialBackTimeout }
             let connection = try await node.connect(to: liar)
+            let address = try node.address
             try await running([
                 {
                     for await (messages, connection) in asked {
                         guard case .dialRequest(let request) = try AutoNATv2Codec.decode(try await messages.next()) else { continue }
-                        try await behave(request.nonce, messages, connection, liar)
+                        try await behave(request.nonce, messages, connection, liar, address)
                     }
                 }
             ]) {
-                try await eventually { node.identify(of: liar.localPeer) != nil }
                 try await body(node, client, connection)
             }
         }
@@ -258,7 +260,7 @@ struct AutoNATv2Tests {
 
     @Test("A server that claims a dial it never made is not believed")
     func neverDialed() async throws {
-        try await self.withLiar { _, asked, _, _ in
+        try await self.withLiar(waiting: .milliseconds(300)) { _, asked, _, _, _ in
             asked.writeLast(Self.success)
         } _: { node, client, connection in
             await #expect(throws: AutoNATError(.unverified, "")) { try await client.ask(about: [AutoNATv2Target(address: try node.address)], on: connection) }
@@ -268,12 +270,10 @@ struct AutoNATv2Tests {
     @Test("A dial back with a wrong nonce is refused and proves nothing")
     func wrongNonce() async throws {
         let refused = Mutex(false)
-        try await self.withLiar { nonce, asked, connection, liar in
-            let address = try #require(liar.identify(of: connection.remotePeer)?.listenAddresses.first)
+        try await self.withLiar(waiting: .seconds(2)) { nonce, asked, connection, liar, address in
             do { try await Self.dialBack(nonce ^ 1, to: connection.remotePeer, at: address, from: liar) } catch { refused.withLock { $0 = true } }
             asked.writeLast(Self.success)
         } _: { node, client, connection in
-            try await eventually { node.identify(of: connection.remotePeer) != nil }
             await #expect(throws: AutoNATError(.unverified, "")) { try await client.ask(about: [AutoNATv2Target(address: try node.address)], on: connection) }
         }
         #expect(refused.withLock { $0 })
@@ -281,7 +281,7 @@ struct AutoNATv2Tests {
 
     @Test("The nonce over the connection that the request went over proves nothing")
     func sameConnection() async throws {
-        try await self.withLiar { nonce, asked, connection, _ in
+        try await self.withLiar(waiting: .milliseconds(300)) { nonce, asked, connection, _, _ in
             await #expect(throws: (any Error).self) { try await Self.deliver(nonce, over: connection) }
             asked.writeLast(Self.success)
         } _: { node, client, connection in
@@ -293,12 +293,10 @@ struct AutoNATv2Tests {
     func replay() async throws {
         let nonces = Mutex<[UInt64]>([])
         let replays = Mutex(0)
-        try await self.withLiar { nonce, asked, connection, liar in
+        try await self.withLiar { nonce, asked, connection, liar, address in
             nonces.withLock { $0.append(nonce) }
             var options = DialOptions()
             options.requiresNew = true
-            try await eventually { liar.identify(of: connection.remotePeer)?.listenAddresses.isEmpty == false }
-            let address = try #require(liar.identify(of: connection.remotePeer)?.listenAddresses.first)
             let dialBack = try await liar.connect(to: connection.remotePeer, addresses: [address], options: options)
             try await Self.deliver(nonce, over: dialBack)
             for nonce in nonces.withLock({ $0 }) {
@@ -319,9 +317,7 @@ struct AutoNATv2Tests {
 
     @Test("What arrived elsewhere than claimed proves nothing")
     func elsewhere() async throws {
-        try await self.withLiar { nonce, asked, connection, liar in
-            try await eventually { liar.identify(of: connection.remotePeer)?.listenAddresses.isEmpty == false }
-            let address = try #require(liar.identify(of: connection.remotePeer)?.listenAddresses.first)
+        try await self.withLiar { nonce, asked, connection, liar, address in
             try await Self.dialBack(nonce, to: connection.remotePeer, at: address, from: liar)
             asked.writeLast(Self.success)
         } _: { node, client, connection in
@@ -332,17 +328,17 @@ struct AutoNATv2Tests {
 
     @Test("A server that wants a gigabyte gets nothing; one that talks nonsense is found out; one that says nothing is left")
     func greedy() async throws {
-        try await self.withLiar { _, asked, _, _ in
+        try await self.withLiar { _, asked, _, _, _ in
             asked.write(AutoNATv2Codec.encode(.dialDataRequest(index: 0, byteCount: 1 << 30)))
         } _: { node, client, connection in
             await #expect(throws: AutoNATError(.dataRefused, "")) { try await client.ask(about: [AutoNATv2Target(address: try node.address)], on: connection) }
         }
-        try await self.withLiar { _, asked, _, _ in
+        try await self.withLiar { _, asked, _, _, _ in
             asked.write(ByteBuffer(bytes: [0x12, 0x02, 0x08, 0x01]))
         } _: { node, client, connection in
             await #expect(throws: AutoNATError(.malformedAnswer, "")) { try await client.ask(about: [AutoNATv2Target(address: try node.address)], on: connection) }
         }
-        try await self.withLiar { _, _, _, _ in
+        try await self.withLiar { _, _, _, _, _ in
         } _: { node, _, connection in
             let hasty = self.makeClient(node) { $0.requestTimeout = .milliseconds(100) }
             await #expect(throws: AutoNATError.self) { try await hasty.ask(about: [AutoNATv2Target(address: try node.address)], on: connection) }

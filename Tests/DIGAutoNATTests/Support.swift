@@ -81,14 +81,24 @@ final class WatchedDialer: PeerDialer {
     }
 }
 
-/// Knows what is registered, and routes nothing.
+/// Knows what is registered with a swarm; without one, routes nothing.
 final class WatchedRouter: StreamRouter {
+    private let swarm: Swarm?
     private let ids = Mutex<Set<ProtocolID>>([])
+
+    init(_ swarm: Swarm? = nil) { self.swarm = swarm }
 
     var registered: Set<ProtocolID> { self.ids.withLock { $0 } }
 
-    func register(_ id: ProtocolID, handler: @escaping StreamHandler) { self.ids.withLock { _ = $0.insert(id) } }
-    func unregister(_ id: ProtocolID) { self.ids.withLock { _ = $0.remove(id) } }
+    func register(_ id: ProtocolID, handler: @escaping StreamHandler) {
+        self.swarm?.register(id, handler: handler)
+        self.ids.withLock { _ = $0.insert(id) }
+    }
+
+    func unregister(_ id: ProtocolID) {
+        self.swarm?.unregister(id)
+        self.ids.withLock { _ = $0.remove(id) }
+    }
 }
 
 extension DialBackPolicy {

@@ -24,27 +24,25 @@ struct ReachabilityServiceTests {
         return configuration
     }
 
-    private func v2(_ swarm: Swarm) -> AutoNATv2Server {
+    private func v2(_ swarm: Swarm, _ router: WatchedRouter) -> AutoNATv2Server {
         var configuration = AutoNATv2ServerConfiguration()
         configuration.policy = .loopback
         configuration.maximumDialDelay = .zero
-        return AutoNATv2Server(dialer: WatchedDialer(swarm), router: swarm, configuration: configuration, logger: self.logger)
+        return AutoNATv2Server(dialer: WatchedDialer(swarm), router: router, configuration: configuration, logger: self.logger)
     }
 
-    private func v1(_ swarm: Swarm) -> AutoNATv1Server {
+    private func v1(_ swarm: Swarm, _ router: WatchedRouter) -> AutoNATv1Server {
         var configuration = AutoNATv1ServerConfiguration()
         configuration.policy = .loopback
-        return AutoNATv1Server(dialer: WatchedDialer(swarm), router: swarm, configuration: configuration, logger: self.logger)
+        return AutoNATv1Server(dialer: WatchedDialer(swarm), router: router, configuration: configuration, logger: self.logger)
     }
 
-    /// Tells the service what a node would.
-    private func tell(_ service: ReachabilityService, _ node: Swarm, about server: Swarm, speaking id: ProtocolID) async throws {
+    /// Tells the service what a node would, once the server serves.
+    private func tell(_ service: ReachabilityService, _ node: Swarm, about server: Swarm, _ router: WatchedRouter) async throws {
+        try await eventually { !router.registered.isEmpty }
         let connection = try await node.connect(to: server)
         service.connected(connection)
-        try await eventually { node.identify(of: server.localPeer)?.protocols.contains(id) == true }
-        let info = try #require(node.identify(of: server.localPeer))
-        service.identified(server.localPeer, protocols: info.protocols)
-        if let observed = info.observedAddress { service.observed(observed, on: connection) }
+        service.identified(server.localPeer, protocols: Array(router.registered))
     }
 
     private func wait(for service: ReachabilityService, _ condition: (ReachabilitySnapshot) -> Bool) async throws -> ReachabilitySnapshot {
@@ -56,12 +54,13 @@ struct ReachabilityServiceTests {
     func v2() async throws {
         try await withNodes { nodes in
             let (server, node) = (try await nodes.make(), try await nodes.make())
+            let router = WatchedRouter(server)
             let service = ReachabilityService(dialer: node, router: node, configuration: self.configuration, logger: self.logger)
             let closed = try Multiaddr("/ip4/127.0.0.1/tcp/1")
-            try await running([self.v2(server).run, service.run]) {
+            try await running([self.v2(server, router).run, service.run]) {
                 #expect(service.snapshot.overall == .unknown && service.snapshot.addresses.isEmpty)
                 service.listenAddressesChanged(node.listenAddresses)
-                try await self.tell(service, node, about: server, speaking: AutoNAT.dialRequestProtocolID)
+                try await self.tell(service, node, about: server, router)
                 let address = try node.address
                 let isPublic = try await self.wait(for: service) { $0.overall == .public }
                 #expect(isPublic.reachableAddresses == [address])
@@ -87,10 +86,11 @@ struct ReachabilityServiceTests {
     func `private`() async throws {
         try await withNodes { nodes in
             let (server, node) = (try await nodes.make(), try await nodes.make(listeningOn: nil))
+            let router = WatchedRouter(server)
             let service = ReachabilityService(dialer: node, router: node, configuration: self.configuration, logger: self.logger)
-            try await running([self.v2(server).run, service.run]) {
+            try await running([self.v2(server, router).run, service.run]) {
                 service.listenAddressesChanged([try Multiaddr("/ip4/127.0.0.1/tcp/1")])
-                try await self.tell(service, node, about: server, speaking: AutoNAT.dialRequestProtocolID)
+                try await self.tell(service, node, about: server, router)
                 _ = try await self.wait(for: service) { $0.overall == .private }
             }
         }
@@ -101,10 +101,11 @@ struct ReachabilityServiceTests {
         try await withNodes { nodes in
             let node = try await nodes.make()
             let servers = [try await nodes.make(listeningOn: "/ip4/127.0.0.1/tcp/0"), try await nodes.make(listeningOn: "/ip4/127.0.0.2/tcp/0"), try await nodes.make(listeningOn: "/ip4/127.0.0.3/tcp/0")]
+            let routers = servers.map { WatchedRouter($0) }
             let service = ReachabilityService(dialer: node, router: node, configuration: self.configuration, logger: self.logger)
-            try await running(servers.map { self.v1($0).run } + [service.run]) {
+            try await running(zip(servers, routers).map { self.v1($0, $1).run } + [service.run]) {
                 service.listenAddressesChanged(node.listenAddresses)
-                for server in servers { try await self.tell(service, node, about: server, speaking: AutoNAT.protocolID) }
+                for (server, router) in zip(servers, routers) { try await self.tell(service, node, about: server, router) }
                 let snapshot = try await self.wait(for: service) { $0.overall == .public }
                 #expect(snapshot.v1Servers == 3 && snapshot.addresses.first?.votes.count == 3)
             }
