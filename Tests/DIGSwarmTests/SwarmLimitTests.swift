@@ -60,7 +60,7 @@ struct SwarmLimitTests {
     func handshakes() async throws {
         try await withNodes(.tcp) { nodes in
             let a = try await nodes.make {
-                $0.handshakeTimeout = .seconds(1)
+                $0.handshakeTimeout = .seconds(3)
                 $0.maximumInboundHandshakes = 3
             }
             var silent: [any Channel] = []
