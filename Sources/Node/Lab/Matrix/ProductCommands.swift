@@ -5,7 +5,7 @@
 /// `${output}` where to get it.
 public struct ProductCommands: Hashable, Sendable {
     /// On a public host.
-    public var relay = ["dig-nat", "node", "--json", "--relay", "--listen", "/ip4/${relay.ip}/tcp/4001"]
+    public var relay = ["dig-nat", "node", "--json", "--serve-relay", "always", "--listen", "/ip4/${relay.ip}/tcp/4001"]
     /// The relay's address in a line it prints.
     public var relayAddress = #"(/ip4/[0-9.]+/tcp/4001/p2p/\w+)"#
     /// Behind the row's NAT. Runs until the file was got.
@@ -15,7 +15,7 @@ public struct ProductCommands: Hashable, Sendable {
     public var get = ["dig-nat", "get", "--json", "--relay", "${relay}", "-o", "${output}", "${link}"]
     /// For all three. The lab's public addresses are from the ranges for documentation, which the product does not take for public
     /// by itself.
-    public var environment = ["DIG_NAT_TREAT_DOCUMENTATION_AS_PUBLIC": "1"]
+    public var environment = ["DIG_NAT_DOCUMENTATION_ADDRESSES": "true"]
 
     /// The event of `get --json` that says which path is used; the last one wins.
     public var pathEvent = "path"

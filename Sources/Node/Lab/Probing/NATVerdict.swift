@@ -10,11 +10,12 @@ public struct NATVerdict: Hashable, Sendable {
 
     public var isAsNamed: Bool { self.differences.isEmpty }
 
-    init(home: HomePlan, report: ProbeReport) {
+    /// - Parameter carrier: Of which the home is a customer.
+    init(home: HomePlan, carrier: CarrierPlan? = nil, report: ProbeReport) {
         self.home = home.name
         self.kind = home.nat
         self.report = report
-        let expected = Self.expectation(for: home)
+        let expected = Self.expectation(for: home, behind: carrier)
         var differences: [String] = []
         func compare<T: Equatable>(_ what: String, _ seen: T?, _ wanted: T?, _ text: (T) -> String) {
             guard let wanted, seen != wanted else { return }
@@ -42,6 +43,20 @@ public struct NATVerdict: Hashable, Sendable {
     }
 
     private static func port(of endpoint: String) -> Int? { endpoint.split(separator: ":").last.flatMap { Int($0) } }
+
+    /// Two NATs in series: the stricter of the two decides, and the outer one hairpins or does not.
+    static func expectation(for home: HomePlan, behind carrier: CarrierPlan?) -> ProbeReport {
+        let inner = self.expectation(for: home)
+        guard let carrier else { return inner }
+        let outer = self.expectation(for: HomePlan(carrier.name, nat: carrier.nat, hairpin: carrier.hairpin))
+        func both(_ inner: TransportReport, _ outer: TransportReport) -> TransportReport {
+            guard !inner.isBlocked, !outer.isBlocked, let mapping = inner.mapping, let filtering = inner.filtering else { return .blocked }
+            return TransportReport(
+                isBlocked: false, mapping: max(mapping, outer.mapping ?? mapping), filtering: max(filtering, outer.filtering ?? filtering),
+                keepsPort: inner.keepsPort == true && outer.keepsPort == true, external: [], hairpins: outer.hairpins)
+        }
+        return ProbeReport(udp: both(inner.udp, outer.udp), tcp: both(inner.tcp, outer.tcp))
+    }
 
     static func expectation(for home: HomePlan) -> ProbeReport {
         func report(_ mapping: Dependence, _ filtering: Dependence, keepsPort: Bool = true, hairpins: Bool = false) -> ProbeReport {

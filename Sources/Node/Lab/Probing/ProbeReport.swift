@@ -1,8 +1,13 @@
 /// On what a mapping or filter depends (RFC 4787 §4.1, §5).
-public enum Dependence: String, Codable, Hashable, Sendable {
+public enum Dependence: String, Codable, Hashable, Sendable, CaseIterable, Comparable {
     case endpointIndependent = "endpoint-independent"
     case addressDependent = "address-dependent"
     case addressAndPortDependent = "address-and-port-dependent"
+
+    /// From the most to the least permissive.
+    public static func < (lhs: Dependence, rhs: Dependence) -> Bool {
+        (self.allCases.firstIndex(of: lhs) ?? 0) < (self.allCases.firstIndex(of: rhs) ?? 0)
+    }
 
     /// As in the tables: EIM, ADF …
     func shortName(_ letter: Character) -> String {

@@ -20,6 +20,8 @@ public actor Lab {
     private var record: LabRecord
     private var blueprint: Blueprint
     private var isDown = false
+    /// Started here and perhaps still running.
+    private var processes: [LabProcess] = []
 
     private init(record: LabRecord, blueprint: Blueprint, executable: String, store: LabStore, progress: @escaping @Sendable (String) -> Void) {
         self.id = record.id
@@ -105,8 +107,12 @@ public actor Lab {
     /// Ends everything that runs in the lab's namespaces and deletes them. Goes through to the end also in a cancelled task.
     public func down() async {
         self.isDown = true
-        let (id, store) = (self.id, self.store)
+        let (id, store, processes) = (self.id, self.store, self.processes)
+        self.processes = []
+        // By their own numbers as well: one that was started a moment ago may not have entered its namespace yet.
+        for process in processes { process.send(signal: SIGTERM) }
         _ = try? await Blocking.run { () throws(LabError) in Namespaces.tearDown(id, store: store) }
+        for process in processes { await process.terminate(grace: .milliseconds(100)) }
     }
 
     /// Every lab on this machine, with whether its owner is alive or it stands for a person.
@@ -303,9 +309,16 @@ public actor Lab {
         let arguments = [Tool.ip.rawValue, "netns", "exec", try self.namespace(of: machine)] + command
         try self.makeHome(of: machine)
         let environment = self.environment(for: machine, adding: environment)
-        return try await Blocking.run { () throws(LabError) in
+        let process = try await Blocking.run { () throws(LabError) in
             try LabProcess(host: machine, command: command, spawning: arguments, environment: environment)
         }
+        guard !self.isDown else {
+            await process.terminate(grace: .zero)
+            throw LabError(.unknownName, "lab \(self.id) is down")
+        }
+        self.processes.removeAll { $0.exit != nil }
+        self.processes.append(process)
+        return process
     }
 
     /// Records packets on any machine of the lab.
@@ -422,7 +435,8 @@ public actor Lab {
             var waiting = Array(measured.enumerated())[...]
             func add() {
                 guard let (index, home) = waiting.popFirst() else { return }
-                group.addTask { (index, NATVerdict(home: home, report: try await self.probe(home.name, ipv6: home.ipv6 != .none))) }
+                let carrier = self.record.plan.carriers.first { $0.name == home.carrier }
+                group.addTask { (index, NATVerdict(home: home, carrier: carrier, report: try await self.probe(home.name, ipv6: home.ipv6 != .none))) }
             }
             for _ in 0..<6 { add() }
             while let (index, verdict) = try await group.next() {

@@ -64,10 +64,24 @@ public struct ScenarioFile: Hashable, Sendable {
 
     // MARK: The document
 
+    /// TOML tells `20` from `20.0`; people do not.
+    private struct Number: Decodable {
+        var value: Double
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let whole = try? container.decode(Int.self) {
+                self.value = Double(whole)
+            } else {
+                self.value = try container.decode(Double.self)
+            }
+        }
+    }
+
     private struct Document: Decodable {
         var title: String?
         /// Milliseconds, of every home that gives none.
-        var delay: Double?
+        var delay: Number?
         var `public`: [PublicEntry]?
         var home: [HomeEntry]?
         var carrier: [CarrierEntry]?
@@ -82,17 +96,20 @@ public struct ScenarioFile: Hashable, Sendable {
                     carriers.append(
                         CarrierPlan(
                             entry.name, nat: try ScenarioFile.kind(entry.nat), hairpin: entry.hairpin ?? false,
-                            link: LinkPlan(delay: ScenarioFile.duration(entry.delay), up: entry.up, down: entry.down)))
+                            link: LinkPlan(delay: ScenarioFile.duration(entry.delay), up: entry.up?.value, down: entry.down?.value)))
                 }
                 let publicHosts = (self.public ?? []).map {
-                    PublicHostPlan($0.name, link: LinkPlan(delay: ScenarioFile.duration($0.delay), loss: $0.loss ?? 0, up: $0.up, down: $0.down))
+                    PublicHostPlan($0.name, link: LinkPlan(delay: ScenarioFile.duration($0.delay), loss: $0.loss?.value ?? 0, up: $0.up?.value, down: $0.down?.value))
                 }
                 return LabPlan(publicHosts: publicHosts, homes: homes, carriers: carriers)
             }
         }
     }
 
-    private static func duration(_ milliseconds: Double?) -> Duration { .microseconds(Int64(min(max((milliseconds ?? 0) * 1000, -1), 1e12))) }
+    private static func duration(_ milliseconds: Number?) -> Duration {
+        guard let value = milliseconds?.value, value.isFinite else { return .zero }
+        return .microseconds(Int64(min(max(value * 1000, -1), 1e12)))
+    }
 
     private static func kind(_ name: String) throws(LabError) -> NATKind {
         guard let kind = NATKind(rawValue: name) else {
@@ -103,19 +120,19 @@ public struct ScenarioFile: Hashable, Sendable {
 
     private struct PublicEntry: Decodable {
         var name: String
-        var delay: Double?
-        var loss: Double?
-        var up: Double?
-        var down: Double?
+        var delay: Number?
+        var loss: Number?
+        var up: Number?
+        var down: Number?
     }
 
     private struct CarrierEntry: Decodable {
         var name: String
         var nat: String
         var hairpin: Bool?
-        var delay: Double?
-        var up: Double?
-        var down: Double?
+        var delay: Number?
+        var up: Number?
+        var down: Number?
     }
 
     private struct HomeEntry: Decodable {
@@ -129,12 +146,12 @@ public struct ScenarioFile: Hashable, Sendable {
         var ipv6: String?
         var udp_timeout: Int?
         var carrier: String?
-        var delay: Double?
-        var loss: Double?
-        var up: Double?
-        var down: Double?
+        var delay: Number?
+        var loss: Number?
+        var up: Number?
+        var down: Number?
 
-        func plan(delay standard: Double?) throws(LabError) -> HomePlan {
+        func plan(delay standard: Number?) throws(LabError) -> HomePlan {
             var ipv6: IPv6Plan?
             if let text = self.ipv6 {
                 guard let parsed = IPv6Plan(rawValue: text) else {
@@ -146,7 +163,7 @@ public struct ScenarioFile: Hashable, Sendable {
                 self.name, nat: try ScenarioFile.kind(self.nat), hostCount: self.hosts ?? 1, hairpin: self.hairpin ?? false,
                 preservesPorts: self.preserve ?? true, upnp: self.upnp ?? false, rejects: self.reject ?? false, ipv6: ipv6,
                 udpTimeoutSeconds: self.udp_timeout, carrier: self.carrier,
-                link: LinkPlan(delay: ScenarioFile.duration(self.delay ?? standard), loss: self.loss ?? 0, up: self.up, down: self.down))
+                link: LinkPlan(delay: ScenarioFile.duration(self.delay ?? standard), loss: self.loss?.value ?? 0, up: self.up?.value, down: self.down?.value))
         }
     }
 
@@ -160,7 +177,7 @@ public struct ScenarioFile: Hashable, Sendable {
         var expect: String?
         var save: [String: String]?
         var exit: Int32?
-        var timeout: Double?
+        var timeout: Number?
         var reboot: String?
         var link_down: String?
         var link_up: String?
@@ -168,7 +185,7 @@ public struct ScenarioFile: Hashable, Sendable {
         var capture: String?
         var file: String?
         var filter: String?
-        var pause: Double?
+        var pause: Number?
         var verify: Bool?
 
         var step: ScenarioStep {
@@ -180,13 +197,13 @@ public struct ScenarioFile: Hashable, Sendable {
                     let command = self.run ?? ["sh", "-c", self.shell ?? ""]
                     guard !command.isEmpty else { throw LabError(.invalidScenario, "run is empty") }
                     for pattern in [self.wait_for, self.expect].compactMap({ $0 }) + (self.save ?? [:]).values {
-                        guard (try? Regex(pattern)) != nil else { throw LabError(.invalidScenario, "\"\(pattern)\" is no regular expression") }
+                        guard (try? Regex(pattern.replacing(/\$\{[^}]*\}/, with: "x"))) != nil else { throw LabError(.invalidScenario, "\"\(pattern)\" is no regular expression") }
                     }
                     actions.append(
                         .run(
                             ScenarioStep.Run(
                                 host: on, command: command, isBackground: self.background ?? false, waitFor: self.wait_for, expects: self.expect,
-                                saves: self.save ?? [:], exit: self.exit ?? 0, timeout: .milliseconds(Int64(min(max((self.timeout ?? 60) * 1000, 1), 86_400_000))))))
+                                saves: self.save ?? [:], exit: self.exit ?? 0, timeout: .milliseconds(Int64(min(max((self.timeout?.value ?? 60) * 1000, 1), 86_400_000))))))
                 }
                 if let home = self.reboot { actions.append(.reboot(home)) }
                 if let name = self.link_down { actions.append(.link(name, up: false)) }
@@ -196,7 +213,7 @@ public struct ScenarioFile: Hashable, Sendable {
                     guard let file = self.file else { throw LabError(.invalidScenario, "capture needs a file") }
                     actions.append(.capture(host: host, file: file, filter: self.filter ?? ""))
                 }
-                if let seconds = self.pause { actions.append(.pause(.milliseconds(Int64(min(max(seconds * 1000, 0), 86_400_000))))) }
+                if let seconds = self.pause?.value { actions.append(.pause(.milliseconds(Int64(min(max(seconds * 1000, 0), 86_400_000))))) }
                 if self.verify == true { actions.append(.verify) }
                 guard actions.count == 1, let action = actions.first else {
                     throw LabError(.invalidScenario, "exactly one of run, shell, reboot, link_down, link_up, end, capture, pause, verify")

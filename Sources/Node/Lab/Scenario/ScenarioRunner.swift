@@ -55,6 +55,9 @@ public struct ScenarioRunner: Sendable {
         case .run(let run):
             var command: [String] = []
             for word in run.command { command.append(try variables.expand(word)) }
+            var run = run
+            run.waitFor = try run.waitFor.map { text throws(LabError) in try variables.expand(text, asPattern: true) }
+            run.expects = try run.expects.map { text throws(LabError) in try variables.expand(text, asPattern: true) }
             outcome.text = "\(run.host): \(command.joined(separator: " "))" + (run.isBackground ? " &" : "")
             if run.isBackground {
                 let process = try await lab.host(run.host).start(command)

@@ -14,6 +14,7 @@ struct RunCommand: LabCommand {
 
     func execute(_ output: Output) async throws {
         let scenario = try ScenarioFile.read(self.file)
+        guard !scenario.steps.isEmpty else { throw LabError(.invalidScenario, "\(self.file) has no steps; natlab up keeps its lab standing") }
         #if os(Linux)
         let folder = URL(fileURLWithPath: self.file).deletingLastPathComponent().path
         let verbose = self.verbose
