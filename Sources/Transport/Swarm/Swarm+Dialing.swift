@@ -225,9 +225,9 @@ extension Swarm {
         return try await transport.resolve(outer).map { Multiaddr(components: $0.components + inner) }
     }
 
-    /// - Parameter isRetry: The second and last attempt at the address, after dials that crossed.
+    /// - Parameter failures: How often both ends took the same side of the handshake in this attempt.
     private func attempt(
-        _ address: Multiaddr, expecting expected: PeerID?, options: DialOptions, isRetry: Bool = false
+        _ address: Multiaddr, expecting expected: PeerID?, options: DialOptions, failures: Int = 0
     ) async -> Result<SwarmConnection, any Error> {
         guard let transport = self.transports.first(where: { $0.canDial(address) }) else {
             return .failure(ConnectionError(.noCommonProtocol, "no transport dials this address"))
@@ -237,7 +237,7 @@ extension Swarm {
             role: self.roleChoice(for: options), expecting: expected, remoteAddress: address.removingPeerID(), on: eventLoop, swarm: self)
         let punch = self.expectPunch(at: address, options: options)
         defer { self.forgetPunch(punch) }
-        let purpose = isRetry ? .dialBack : options.purpose
+        let purpose = failures > 0 && options.purpose == .connect ? .dialBack : options.purpose
         // Owned by `upgrade`, which cancels it unless the peer may use the connection already.
         let dialing = Task {
             try await transport.dial(address, for: purpose, on: eventLoop) { channel in
@@ -261,14 +261,11 @@ extension Swarm {
         } onCancel: {
             upgrade.cancel()
         }
-        guard case .failure(let error) = result, !isRetry, options.purpose == .connect, options.role == .dialer,
-            (error as? ConnectionError)?.code == .protocolViolation, self.leftFromListeningPort(upgrade), !Task.isCancelled
+        guard case .failure(let error) = result, (error as? ConnectionError)?.code == .protocolViolation, !Task.isCancelled,
+            failures < Self.allowedFailures(options), options.purpose == .punch || self.leftFromListeningPort(upgrade)
         else { return result }
-        // Both ends dialed from the ports they listen on, and their first packets crossed: TCP made one connection of the two dials, of
-        // which both ends are the dialer. From another port that can't happen.
-        return await self.attempt(address, expecting: expected, options: options, isRetry: true)
+        return await self.attempt(address, expecting: expected, options: options, failures: failures + 1)
     }
-
 }
 
 extension Multiaddr {

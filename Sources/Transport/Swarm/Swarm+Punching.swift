@@ -12,6 +12,19 @@ extension Swarm {
     private static let acceptedSilence: Duration = .milliseconds(150)
     private static let dialedSilence: Duration = .seconds(1)
 
+    /// How often an attempt is repeated in which both ends took the same side of the handshake.
+    ///
+    /// Ordinary dials: once. Both ends dialed from the ports they listen on and their first packets crossed, so that TCP made one connection
+    /// of the two, of which both are the dialer; from another port that can't happen. Punches: one end was slower than the times above
+    /// allow; the hole is there.
+    static func allowedFailures(_ options: DialOptions) -> Int {
+        switch options.purpose {
+        case .connect: options.role == .dialer ? 1 : 0
+        case .punch: 3
+        case .dialBack: 0
+        }
+    }
+
     /// Which side of the handshake a dialed channel takes.
     func roleChoice(for options: DialOptions) -> RoleChoice {
         options.role == .dialer ? .fixed(.dialer) : .detected(silence: Self.dialedSilence)
