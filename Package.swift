@@ -87,7 +87,7 @@ let package = Package(
         room("DIGYamux", "Transport/Yamux", ["DIGNet", nioCore]),
         room("DIGTCP", "Transport/TCP", ["DIGNet", "DIGMultiformats", nioCore, nioPosix]),
         room("DIGUDP", "Transport/UDP", ["DIGNet", "DIGMultiformats", nioCore, nioPosix]),
-        room("DIGWebSocket", "Transport/WebSocket", ["DIGNet", "DIGMultiformats", "DIGTCP", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL]),
+        room("DIGWebSocket", "Transport/WebSocket", ["DIGNet", "DIGMultiformats", "DIGTCP", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, crypto]),
         room(
             "DIGSwarm", "Transport/Swarm",
             [
@@ -126,20 +126,20 @@ let package = Package(
             protos: ["Generated/name_binding.proto", "Generated/transfer.proto"]),
 
         // Node: everything put together
-        room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", grdb, logging]),
+        room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", "DIGTraversal", grdb, logging]),
         room(
             "DIGNatTools", "Node/DIGNatTools",
             [
-                "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGSwarm", "DIGLocalDiscovery", "DIGTransfer",
-                "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
+                "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGSwarm", "DIGCircuitRelay", "DIGTraversal", "DIGLocalDiscovery",
+                "DIGTransfer", "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         room("DIGCommandLine", "Node/CommandLine", ["DIGContent", toml]),
         .target(name: "CDIGAllocator", path: "Sources/Node/CDIGAllocator"),
         .executableTarget(
             name: "dig-nat",
             dependencies: [
-                "CDIGAllocator", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTransfer", "DIGSwarm", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
-                nioCore, argumentParser, logging,
+                "CDIGAllocator", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGAutoNAT", "DIGPortMapping", "DIGCircuitRelay", "DIGSTUN", "DIGUDP", "DIGTransfer", "DIGSwarm", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
+                nioCore, nioPosix, argumentParser, logging,
             ],
             path: "Sources/Node/dig-nat", swiftSettings: settings),
 
@@ -176,7 +176,7 @@ let package = Package(
         tests("DIGNATLabTests", ["DIGNATLab", "natlab", "DIGCommandLine"]),
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
-        tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
+        tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGTraversal", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
         tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
         tests(
             "DIGNatCommandTests",

@@ -21,7 +21,7 @@ struct DigNat: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             ShareCommand.self, GetCommand.self, ListCommand.self, RemoveCommand.self, HashCommand.self, VerifyCommand.self,
-            IdentityCommand.self, ConfigurationCommand.self,
+            NodeCommand.self, DoctorCommand.self, WhyCommand.self, IdentityCommand.self, ConfigurationCommand.self,
         ])
 
     static func main() async {

@@ -22,7 +22,7 @@ extension NATTraversalManager {
         to peer: PeerID, addresses: [Multiaddr], source: DialOptions.AddressSource = .user, ladder: LadderConfiguration? = nil
     ) async throws -> TraversalResult {
         if let open = self.swarm.connection(to: peer) {
-            return TraversalResult(connection: open, method: self.method(of: peer) ?? .direct, duration: .zero)
+            return TraversalResult(connection: open, method: self.path(of: peer)?.method ?? .direct, duration: .zero)
         }
         let climb = try await self.climb(to: peer, addresses: addresses, source: source, ladder: ladder ?? self.configuration.ladder)
         return try await climb.wait()

@@ -3,7 +3,7 @@ public import DIGCircuitRelay
 import DIGHolePunching
 public import DIGIdentity
 import DIGMultiformats
-import DIGNet
+public import DIGNet
 import DIGPortMapping
 import DIGSTUN
 public import DIGSwarm
@@ -16,7 +16,7 @@ import Synchronization
 ///
 ///     let circuits = CircuitRelayTransport(logger: logger)
 ///     let swarm = Swarm(identity: identity, transports: [tcp, circuits], group: group, logger: logger)
-///     let traversal = NATTraversalManager(swarm: swarm, circuits: circuits, identity: identity, group: group, logger: logger)
+///     let traversal = NATTraversalManager(swarm: swarm, circuits: circuits, dialBacks: dialBacks, identity: identity, group: group, logger: logger)
 ///     try await swarm.listen(on: [...])
 ///     async let running: Void = traversal.run()
 ///     let result = try await traversal.connect(to: peer, addresses: addresses)
@@ -68,10 +68,12 @@ public final class NATTraversalManager: Service, Sendable {
 
     /// - Parameters:
     ///   - circuits: One of the swarm's transports. Is attached to the swarm here.
+    ///   - dialBacks: Dials peers that ask whether they can be reached: a swarm of its own, with another key, so that what it finds is not what
+    ///     the open connections make possible.
     ///   - store: Keeps what came of attempts.
     ///   - group: Its loops carry what is said to the router.
     public init(
-        swarm: Swarm, circuits: CircuitRelayTransport, identity: KeyPair, store: any AttemptStore = MemoryAttemptStore(),
+        swarm: Swarm, circuits: CircuitRelayTransport, dialBacks: any PeerDialer, identity: KeyPair, store: any AttemptStore = MemoryAttemptStore(),
         configuration: TraversalConfiguration = .init(), group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
@@ -87,7 +89,7 @@ public final class NATTraversalManager: Service, Sendable {
 
         let policy = configuration.addressPolicy
         var reachability = ReachabilityConfiguration()
-        reachability.observed.minimumObservers = configuration.minimumObservers
+        reachability.observed.minimumObservers = max(1, min(configuration.minimumObservers, configuration.relays.isEmpty ? .max : configuration.relays.count))
         reachability.isPublic = { policy.isPublic($0) }
         let reachabilityService = ReachabilityService(dialer: swarm, router: swarm, configuration: reachability, logger: logger)
         self.reachability = reachabilityService
@@ -117,10 +119,10 @@ public final class NATTraversalManager: Service, Sendable {
 
         var v1 = AutoNATv1ServerConfiguration()
         v1.policy = DialBackPolicy(isPublic: { policy.isPublic($0) })
-        self.autoNATv1Server = AutoNATv1Server(dialer: swarm, router: swarm, configuration: v1, logger: logger)
+        self.autoNATv1Server = AutoNATv1Server(dialer: dialBacks, router: swarm, configuration: v1, logger: logger)
         var v2 = AutoNATv2ServerConfiguration()
         v2.policy = DialBackPolicy(isPublic: { policy.isPublic($0) })
-        self.autoNATv2Server = AutoNATv2Server(dialer: swarm, router: swarm, configuration: v2, logger: logger)
+        self.autoNATv2Server = AutoNATv2Server(dialer: dialBacks, router: swarm, configuration: v2, logger: logger)
 
         swarm.register(CapabilityExchange.protocolID) { [weak self] stream, _ in
             CapabilityExchange.answer(stream) { [weak self] in
@@ -220,13 +222,16 @@ public final class NATTraversalManager: Service, Sendable {
     /// What peers say about themselves, and what was seen of them.
     public var capabilities: CapabilityTable { self.state.withLock { $0.capabilities } }
 
-    /// How the open connection to `peer` was made; nil if it isn't connected.
-    public func method(of peer: PeerID) -> TraversalMethod? {
+    /// How the connection to `peer` goes that new streams use; nil if it isn't connected.
+    public func path(of peer: PeerID) -> ConnectionPath? {
         guard let connection = self.swarm.connection(to: peer) else { return nil }
         let (known, record) = self.state.withLock { ($0.methods[peer], $0.capabilities.record(of: peer, now: WallClock.nowMilliseconds)) }
-        if connection.isRelayed { return .circuitRelay }
-        if let known, !known.isRelayed { return known }
-        return LadderPlan.method(of: connection.remoteAddress, capabilities: record, policy: self.configuration.addressPolicy)
+        let address = connection.remoteAddress
+        // Only the dialer knows the address that the peer listens on.
+        let origin = connection.role == .dialer ? record?.origin(of: address) : nil
+        var method = LadderPlan.method(of: address, capabilities: connection.role == .dialer ? record : nil, policy: self.configuration.addressPolicy)
+        if let known, known.isPunch, !connection.isRelayed { method = known }
+        return ConnectionPath(method: method, address: address, origin: origin)
     }
 
     var network: NetworkFingerprint {

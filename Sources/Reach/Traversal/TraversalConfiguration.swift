@@ -21,7 +21,7 @@ public struct TraversalConfiguration: Sendable {
     public var relayDuty: RelayDuty = .automatic
     /// Asks the router to forward the listening port.
     public var usesPortMapping = true
-    /// Networks that must have seen an address before it is believed (``ObservedAddressesConfiguration/minimumObservers``).
+    /// Networks that must have seen an address before it is believed. Where fewer relays are configured, each of them has to have seen it.
     public var minimumObservers = 2
     /// Which addresses strangers may name. Applies to every part.
     public var addressPolicy = AddressPolicy()

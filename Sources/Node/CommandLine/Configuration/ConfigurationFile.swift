@@ -83,6 +83,13 @@ public struct ConfigurationFile: Hashable, Sendable {
             guard let count = node.int else { throw fail("a number", "of type \(type)") }
             guard range.contains(count) else { throw fail("a number from \(range.lowerBound) to \(range.upperBound)", "\(count)") }
             return .count(count)
+        case .choice:
+            guard let text = node.string else { throw fail("a word in quotes", "of type \(type)") }
+            do { return try SettingValue(text, for: setting) } catch { throw fail(error.expected, "\"\(text)\"") }
+        case .words:
+            guard let array = node.array else { throw fail("a list of words in brackets", "of type \(type)") }
+            let words = array.map { $0.string ?? "?" }
+            do { return try SettingValue(words.joined(separator: ","), for: setting) } catch { throw fail(error.expected, "\(words)") }
         }
     }
 

@@ -88,6 +88,14 @@ public struct EffectiveConfiguration: Hashable, Sendable {
         if case .count(let count)? = self.entries[setting]?.value { count } else { nil }
     }
 
+    public func word(_ setting: Setting) -> String? {
+        if case .choice(let word)? = self.entries[setting]?.value { word } else { nil }
+    }
+
+    public func words(_ setting: Setting) -> [String]? {
+        if case .words(let words)? = self.entries[setting]?.value { words } else { nil }
+    }
+
     /// The table of `dig-nat config`: setting, value, origin.
     public var lines: [String] {
         let rows = Setting.allCases.compactMap { setting in self.entries[setting].map { (setting.key, TerminalText.singleLine($0.value.text), $0.origin) } }

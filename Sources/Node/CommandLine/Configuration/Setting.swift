@@ -10,10 +10,20 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
     case downloadRate = "download-rate"
     case localDiscovery = "local-discovery"
     case maximumConnections = "max-connections"
+    case relays
+    case portMapping = "port-mapping"
+    case relayDuty = "serve-relay"
+    case traversalMode = "traversal"
+    case methods
+    case documentationAddresses = "documentation-addresses"
 
     /// How its text is read.
     public enum Kind: Hashable, Sendable {
         case path, addresses, rate, flag, count(ClosedRange<Int>)
+        /// One of these words.
+        case choice([String])
+        /// Some of these words, in an order that matters.
+        case words([String])
     }
 
     public static let environmentPrefix = "DIG_NAT_"
@@ -21,9 +31,12 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
     public var kind: Kind {
         switch self {
         case .dataDirectory, .keyFile, .downloadDirectory: .path
-        case .listen: .addresses
+        case .listen, .relays: .addresses
         case .uploadRate, .downloadRate: .rate
-        case .localDiscovery: .flag
+        case .localDiscovery, .portMapping, .documentationAddresses: .flag
+        case .relayDuty: .choice(["auto", "always", "never"])
+        case .traversalMode: .choice(["race", "dual-role", "whitepaper"])
+        case .methods: .words(["local", "direct", "upnp", "tcp-hole-punch", "tcp-simultaneous-open", "circuit-relay", "websocket"])
         case .maximumConnections: .count(1...10_000)
         }
     }
@@ -44,6 +57,12 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
         case .downloadRate: "bytes per second received at most, or \"unlimited\""
         case .localDiscovery: "finds and is found by peers on the same network (mDNS)"
         case .maximumConnections: "open connections at most"
+        case .relays: "relays to be reached through while nobody gets through directly"
+        case .portMapping: "asks the router to open the port (UPnP, NAT-PMP, PCP)"
+        case .relayDuty: "relays for others: \"auto\" while everybody can reach this node, \"always\" or \"never\""
+        case .traversalMode: "how methods take turns: \"race\", or one after the other in the order \"dual-role\" or \"whitepaper\""
+        case .methods: "the methods that may be used to reach peers, in this order; none: all"
+        case .documentationAddresses: "takes documentation addresses for public ones, for laboratories built of them"
         }
     }
 }

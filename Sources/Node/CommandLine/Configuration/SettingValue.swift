@@ -6,6 +6,8 @@ public enum SettingValue: Hashable, Sendable {
     case rate(UInt64?)
     case flag(Bool)
     case count(Int)
+    case choice(String)
+    case words([String])
 
     /// Reads the text of a flag or an environment variable.
     ///
@@ -38,6 +40,13 @@ public enum SettingValue: Hashable, Sendable {
                 throw SettingTextError(expected: "a number from \(range.lowerBound) to \(range.upperBound)")
             }
             self = .count(count)
+        case .choice(let choices):
+            guard choices.contains(text) else { throw SettingTextError(expected: "one of " + choices.joined(separator: ", ")) }
+            self = .choice(text)
+        case .words(let choices):
+            let words = text.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init)
+            guard words.allSatisfy(choices.contains) else { throw SettingTextError(expected: "some of " + choices.joined(separator: ", ")) }
+            self = .words(words)
         }
     }
 
@@ -50,6 +59,8 @@ public enum SettingValue: Hashable, Sendable {
         case .rate(let rate?): "\(ByteCount.text(rate))/s"
         case .flag(let flag): flag ? "true" : "false"
         case .count(let count): "\(count)"
+        case .choice(let word): word
+        case .words(let words): words.isEmpty ? "(all)" : words.joined(separator: ", ")
         }
     }
 
@@ -61,6 +72,8 @@ public enum SettingValue: Hashable, Sendable {
         case .rate(let rate): rate.map(JSONValue.unsigned) ?? .null
         case .flag(let flag): .boolean(flag)
         case .count(let count): .integer(Int64(count))
+        case .choice(let word): .string(word)
+        case .words(let words): .array(words.map(JSONValue.string))
         }
     }
 }

@@ -45,6 +45,8 @@ public final class NetworkManager: Service, Sendable {
     /// What peers gave and how often they failed, over all fetches.
     public var peers: PeerStore { PeerStore(database: self.database) }
 
+    /// Dials peers that ask whether they can be reached. Has a key of its own and no streams of ours.
+    private let dialBacks: Swarm
     let shared: SharedContentStore
     let contents: ContentRegistry
     let threadPool: NIOThreadPool
@@ -91,8 +93,11 @@ public final class NetworkManager: Service, Sendable {
             identity: self.identity, transports: (transports ?? [TCPTransport(group: group)]) + [circuitTransport], group: group,
             configuration: swarmConfiguration, logger: logger)
         self.swarm = swarm
+        self.dialBacks = Swarm(
+            identity: try KeyPair.generate(), transports: transports ?? [TCPTransport(group: group)], group: group, configuration: swarmConfiguration,
+            logger: logger)
         self.traversal = NATTraversalManager(
-            swarm: swarm, circuits: circuitTransport, identity: self.identity, store: SQLiteAttemptStore(database: self.database),
+            swarm: swarm, circuits: circuitTransport, dialBacks: self.dialBacks, identity: self.identity, store: SQLiteAttemptStore(database: self.database),
             configuration: configuration.traversal, group: group, logger: logger)
 
         self.uploadLimiter = RateLimiter(bytesPerSecond: configuration.uploadRate)
@@ -163,6 +168,7 @@ public final class NetworkManager: Service, Sendable {
         for task in tasks { task.cancel() }
         for task in tasks { _ = await task.result }
         self.transferHost.unregister(from: self.swarm)
+        await self.dialBacks.shutdown()
         await self.swarm.shutdown()
         self.hostEvents.finish()
     }

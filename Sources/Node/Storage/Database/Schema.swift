@@ -9,6 +9,7 @@ enum Schema {
         migrator.registerMigration("1 shares", migrate: Self.shares)
         migrator.registerMigration("2 transfers", migrate: Self.transfers)
         migrator.registerMigration("3 peers", migrate: Self.peers)
+        migrator.registerMigration("4 attempts", migrate: Self.attempts)
         return migrator
     }
 
@@ -110,6 +111,34 @@ enum Schema {
                 CREATE TABLE counter (
                     name TEXT PRIMARY KEY NOT NULL,
                     value INTEGER NOT NULL
+                ) STRICT, WITHOUT ROWID;
+                """)
+    }
+
+    /// How peers were reached, or not; and the sums, which outlive the single attempts.
+    private static func attempts(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                CREATE TABLE attempt (
+                    id INTEGER PRIMARY KEY NOT NULL,
+                    peer BLOB NOT NULL,
+                    method TEXT NOT NULL,
+                    addresses TEXT NOT NULL,
+                    started_ms INTEGER NOT NULL,
+                    duration_ms INTEGER NOT NULL,
+                    outcome TEXT NOT NULL CHECK (outcome IN ('succeeded', 'failed', 'overtaken')),
+                    cause TEXT,
+                    network TEXT NOT NULL
+                ) STRICT;
+                CREATE INDEX attempt_peer ON attempt (peer, id);
+
+                CREATE TABLE method_statistics (
+                    network TEXT NOT NULL,
+                    method TEXT NOT NULL,
+                    attempts INTEGER NOT NULL,
+                    successes INTEGER NOT NULL,
+                    success_ms INTEGER NOT NULL,
+                    PRIMARY KEY (network, method)
                 ) STRICT, WITHOUT ROWID;
                 """)
     }

@@ -86,6 +86,8 @@ struct GetCommand: DigNatCommand {
             let fetch = FileClient(network: network).fetch(reference, to: destination, options: options)
             let result = try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await Self.show(fetch.events, network: network, title: reference, console: context.console) }
+                let paths = Task { await PathReport(network: network, console: context.console).run() }
+                defer { paths.cancel() }
                 if self.writesFileToStandardOutput { group.addTask { try await Self.copyToStandardOutput(fetch) } }
                 do {
                     let result = try await fetch.result()
@@ -182,7 +184,7 @@ struct GetCommand: DigNatCommand {
         }
         return ProgressSnapshot(
             .receiving, name: name, byteCount: progress.verifiedByteCount, total: progress.totalByteCount, peers: peers.count,
-            path: PathDescription.text(moving.compactMap { network.swarm.connection(to: $0.peer)?.remoteAddress }), note: note)
+            path: PathDescription.text(moving.compactMap { network.traversal.path(of: $0.peer) }), note: note)
     }
 
     private func report(_ result: FetchResult, console: Console) {

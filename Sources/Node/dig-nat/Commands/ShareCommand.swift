@@ -65,6 +65,7 @@ struct ShareCommand: DigNatCommand {
                 "addresses": .array(network.addresses.map { .string($0.description) }),
             ])
             let host = FileHost(network: network)
+            await network.waitForAddresses(atMost: Self.addressPatience)
             do {
                 let (contents, files) = try await self.contents(host, console: console)
                 try await self.serve(contents, files: files, host: host, context: context)
@@ -75,6 +76,9 @@ struct ShareCommand: DigNatCommand {
             await host.stop()
         }
     }
+
+    /// How long a link waits for an address that works from outside.
+    private static let addressPatience: Duration = .seconds(5)
 
     /// Adds what is to be shared, and prints the links. Whoever has read the last link may ask for the end: nothing is looked up after it.
     ///

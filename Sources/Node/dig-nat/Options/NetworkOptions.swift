@@ -18,6 +18,21 @@ struct NetworkOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Setting: \(Setting.maximumConnections.explanation).", valueName: "count"))
     var maxConnections: String?
 
+    @Option(name: .customLong("relay"), help: ArgumentHelp("Setting relays: \(Setting.relays.explanation). May be repeated; ends with /p2p/PEER.", valueName: "multiaddress"))
+    var relays: [String] = []
+
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Setting: \(Setting.portMapping.explanation)."))
+    var portMapping: Bool?
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.relayDuty.explanation).", valueName: "when"))
+    var serveRelay: String?
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.traversalMode.explanation).", valueName: "order"))
+    var traversal: String?
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.methods.explanation).", valueName: "list"))
+    var methods: String?
+
     var settings: [Setting: String] {
         var settings: [Setting: String] = [:]
         if !self.listen.isEmpty { settings[.listen] = self.listen.joined(separator: ",") }
@@ -25,6 +40,11 @@ struct NetworkOptions: ParsableArguments {
         settings[.downloadRate] = self.downloadRate
         settings[.localDiscovery] = self.localDiscovery.map { $0 ? "true" : "false" }
         settings[.maximumConnections] = self.maxConnections
+        if !self.relays.isEmpty { settings[.relays] = self.relays.joined(separator: ",") }
+        settings[.portMapping] = self.portMapping.map { $0 ? "true" : "false" }
+        settings[.relayDuty] = self.serveRelay
+        settings[.traversalMode] = self.traversal
+        settings[.methods] = self.methods
         return settings
     }
 }

@@ -1,7 +1,9 @@
 import DIGCommandLine
+import DIGIdentity
 import DIGMultiformats
 import DIGNatTools
 import DIGStorage
+import DIGTraversal
 import Foundation
 import Logging
 
@@ -46,6 +48,12 @@ struct CommandContext: Sendable {
             .downloadRate: .rate(node.downloadRate.map { UInt64(clamping: $0) }),
             .localDiscovery: .flag(node.localDiscovery),
             .maximumConnections: .count(node.maximumConnectionCount),
+            .relays: .addresses(node.traversal.relays.map(\.description)),
+            .portMapping: .flag(node.traversal.usesPortMapping),
+            .relayDuty: .choice(node.traversal.relayDuty.rawValue),
+            .traversalMode: .choice(node.traversal.ladder.mode.rawValue),
+            .methods: .words([]),
+            .documentationAddresses: .flag(false),
         ]
     }
 
@@ -62,23 +70,54 @@ struct CommandContext: Sendable {
     func nodeConfiguration() throws(ConfigurationError) -> NodeConfiguration {
         var node = NodeConfiguration(dataDirectory: try self.dataDirectory())
         node.identity = .file(path: try self.keyFile())
-        if let addresses = self.configuration.addresses(.listen) {
-            node.listen = []
-            for text in addresses {
-                do {
-                    node.listen.append(try Multiaddr(text))
-                } catch {
-                    throw .invalidValue(
-                        origin: self.configuration[.listen]?.origin ?? .standard, setting: .listen,
-                        expected: "multiaddresses such as /ip4/0.0.0.0/tcp/4001", found: "\"\(text)\" (\(error))")
-                }
-            }
-        }
+        if let addresses = try self.multiaddresses(.listen, example: "/ip4/0.0.0.0/tcp/4001") { node.listen = addresses }
         node.uploadRate = self.configuration.rate(.uploadRate).map { Int(clamping: $0) }
         node.downloadRate = self.configuration.rate(.downloadRate).map { Int(clamping: $0) }
         if let discovery = self.configuration.flag(.localDiscovery) { node.localDiscovery = discovery }
         if let count = self.configuration.count(.maximumConnections) { node.maximumConnectionCount = count }
+        node.traversal = try self.traversal(node.traversal)
         return node
+    }
+
+    private func traversal(_ defaults: TraversalConfiguration) throws(ConfigurationError) -> TraversalConfiguration {
+        var traversal = defaults
+        if let relays = try self.multiaddresses(.relays, example: "/dns4/relay.example.org/tcp/4001/p2p/12D3Koo…") {
+            if let nameless = relays.first(where: { $0.peerID == nil }) {
+                throw .invalidValue(
+                    origin: self.configuration[.relays]?.origin ?? .standard, setting: .relays, expected: "addresses that end with /p2p/PEER",
+                    found: "\"\(nameless)\"")
+            }
+            traversal.relays = relays
+        }
+        if let isOn = self.configuration.flag(.portMapping) { traversal.usesPortMapping = isOn }
+        if let duty = self.configuration.word(.relayDuty).flatMap(TraversalConfiguration.RelayDuty.init) { traversal.relayDuty = duty }
+        switch self.configuration.word(.traversalMode) {
+        case "race"?: traversal.ladder.mode = .race
+        case let order?:
+            traversal.ladder.mode = .sequential
+            traversal.ladder.preset = TraversalPreset(rawValue: order) ?? .dualRole
+        case nil: break
+        }
+        if let words = self.configuration.words(.methods), !words.isEmpty {
+            traversal.ladder.preferredMethods = words.compactMap(TraversalMethod.init)
+        }
+        traversal.addressPolicy.treatsDocumentationAsPublic = self.configuration.flag(.documentationAddresses) ?? false
+        return traversal
+    }
+
+    private func multiaddresses(_ setting: Setting, example: String) throws(ConfigurationError) -> [Multiaddr]? {
+        guard let texts = self.configuration.addresses(setting) else { return nil }
+        var addresses: [Multiaddr] = []
+        for text in texts {
+            do {
+                addresses.append(try Multiaddr(text))
+            } catch {
+                throw .invalidValue(
+                    origin: self.configuration[setting]?.origin ?? .standard, setting: setting, expected: "multiaddresses such as \(example)",
+                    found: "\"\(text)\" (\(error))")
+            }
+        }
+        return addresses
     }
 
     // MARK: Parts of a node

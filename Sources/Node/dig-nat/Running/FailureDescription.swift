@@ -5,6 +5,7 @@ import DIGNatTools
 import DIGNet
 import DIGStorage
 import DIGTransfer
+import DIGTraversal
 
 /// Turns errors into what a person reads and a script tests.
 enum FailureDescription {
@@ -18,6 +19,7 @@ enum FailureDescription {
         case let error as StorageError: self.failure(error)
         case let error as KeyFileError: CommandFailure(.disk, message: "\(error)", advice: "choose another key with --key-file")
         case let error as IdentityError: CommandFailure(.disk, message: "\(error)", advice: "choose another key with --key-file")
+        case let error as TraversalError: CommandFailure(.unreachable, message: "\(error)", advice: "see what was tried with: dig-nat why")
         case let error as ConnectionError:
             CommandFailure(error.code == .peerMismatch ? .verificationFailed : .unreachable, message: "\(error)", advice: "check that the other side still runs")
         case is CancellationError: CommandFailure(.interrupted, "interrupted", next: nil)

@@ -1,0 +1,136 @@
+import ArgumentParser
+import DIGAutoNAT
+import DIGCircuitRelay
+import DIGCommandLine
+import DIGMultiformats
+import DIGNatTools
+import DIGPortMapping
+import DIGSTUN
+import DIGTraversal
+import DIGUDP
+import NIOPosix
+
+struct DoctorCommand: DigNatCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Finds out what kind of network this is: who can reach this node, what its NAT does, which methods will work, what to change.",
+        discussion: """
+            Asks the router for a port and takes it back; has the relays and other peers named with --relay dial this node; asks STUN servers about UDP. \
+            Nothing is asked of anybody who is not named.
+
+            EXAMPLES
+              dig-nat doctor --relay /dns4/relay.example.org/tcp/4001/p2p/12D3Koo…
+              dig-nat doctor --stun stun.example.org --json
+            """)
+
+    @Option(help: ArgumentHelp("A STUN server, HOST or HOST:PORT. May be repeated; two tell more than one.", valueName: "server"))
+    var stun: [String] = []
+
+    @Option(help: ArgumentHelp("Seconds to look at most.", valueName: "seconds"))
+    var timeout: Int = 15
+
+    @OptionGroup(title: "Network")
+    var network: NetworkOptions
+
+    @OptionGroup(title: "Common")
+    var global: GlobalOptions
+
+    var settings: [Setting: String] { self.global.settings.merging(self.network.settings) { $1 } }
+
+    func validate() throws {
+        if !(1...600).contains(self.timeout) { throw ValidationError("--timeout takes 1 to 600 seconds.") }
+    }
+
+    func execute(_ context: CommandContext) async throws {
+        let servers = try self.stun.map { text in
+            do { return try STUNServerAddress(text.hasPrefix("stun:") ? text : "stun:\(text)") } catch {
+                throw CommandFailure(.usage, "\"\(text)\" is no STUN server: \(error)", next: "write HOST or HOST:PORT")
+            }
+        }
+        try await context.withNetwork { network in
+            context.console.note("looking at the network; this takes up to \(self.timeout) s")
+            async let behavior = self.behavior(of: servers, context: context)
+            await self.settle(network)
+            let environment = await network.traversal.environment
+            let policy = network.configuration.traversal.addressPolicy
+            let diagnosis = Diagnosis(environment, behavior: await behavior, isPublic: policy.isPublic)
+            context.console.result(Self.text(diagnosis), event: Self.event(diagnosis, environment: environment, peer: "\(network.identity.peerID)"))
+        }
+    }
+
+    /// Returns when what can be known is known.
+    private func settle(_ network: NetworkManager) async {
+        let changes = network.traversal.environmentChanges
+        let wantsServers = !network.configuration.traversal.relays.isEmpty
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                // Cancelled: everything is known.
+                try? await Task.sleep(for: .seconds(self.timeout))
+            }
+            group.addTask {
+                func isSettled() async -> Bool {
+                    let environment = await network.traversal.environment
+                    let ports = environment.portMapping.map { $0.gateways.allSatisfy { $0.findings.allSatisfy { $0.outcome != .searching } } } ?? true
+                    return ports && (!wantsServers || (environment.tier != .unknown && environment.reachability.tcpMapping.behavior != .unknown))
+                }
+                guard await !isSettled() || wantsServers else { return }
+                for await _ in changes where await isSettled() { return }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func behavior(of servers: [STUNServerAddress], context: CommandContext) async -> NATBehavior? {
+        guard !servers.isEmpty else { return nil }
+        do {
+            let endpoint = try await UDPEndpoint.bind(group: MultiThreadedEventLoopGroup.singleton)
+            let result: NATBehavior?
+            do {
+                result = try await NATBehaviorDiscovery(endpoint: endpoint).run(servers: servers)
+            } catch {
+                context.console.warning("the STUN servers did not help: \(error)")
+                result = nil
+            }
+            await endpoint.close()
+            return result
+        } catch {
+            context.console.warning("no UDP port could be opened: \(error)")
+            return nil
+        }
+    }
+
+    // MARK: Output
+
+    private static func text(_ diagnosis: Diagnosis) -> String {
+        var lines = diagnosis.findings.map { finding in
+            let mark = switch finding.weight {
+                case .good: "+"
+                case .neutral: " "
+                case .bad: "-"
+            }
+            return "\(mark) \(TerminalText.singleLine(finding.text))"
+        }
+        lines += ["", "Methods:"]
+        lines += diagnosis.outlooks.map { outlook in
+            let word = outlook.works.map { $0 ? "works" : "does not work" } ?? "depends"
+            return "  \(TerminalText.padded(outlook.method.rawValue, to: 22)) \(TerminalText.padded(word, to: 14)) \(outlook.reason)"
+        }
+        if !diagnosis.advice.isEmpty { lines += ["", "To be reached better:"] + diagnosis.advice.map { "  \($0)" } }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func event(_ diagnosis: Diagnosis, environment: NATEnvironment, peer: String) -> JSONObject {
+        [
+            "event": "diagnosis", "peer": .string(peer), "tier": .string(environment.tier.rawValue),
+            "addresses": .array(environment.announcedAddresses.map { .string($0.description) }),
+            "findings": .array(
+                diagnosis.findings.map { .object(["topic": .string($0.topic), "weight": .string($0.weight.rawValue), "text": .string($0.text)]) }),
+            "methods": .array(
+                diagnosis.outlooks.map {
+                    .object(["layer": .string($0.method.rawValue), "works": $0.works.map { .boolean($0) } ?? .null, "reason": .string($0.reason)])
+                }),
+            "advice": .array(diagnosis.advice.map { .string($0) }),
+        ]
+    }
+}
