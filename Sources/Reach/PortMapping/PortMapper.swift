@@ -295,8 +295,6 @@ public actor PortMapper: Service {
             deletions += (self.sites[family]?.session.stop() ?? []).map { (client, $0) }
         }
         self.drain()
-        // What removals have started but nobody performs any more.
-        deletions += self.startable.compactMap { if case .unmap = $0.operation { ($0.client, $0.operation) } else { nil } }
         self.startable.removeAll()
         self.sites.removeAll()
         return deletions

@@ -20,7 +20,7 @@ public struct PortMapperConfiguration: Sendable {
     public var families: Set<AddressFamily> = Set(AddressFamily.allCases)
 
     /// How long to ask the gateway to keep a mapping; renewed at half of what it grants. RFC 6886 §3.3 recommends two hours; less is forgotten sooner
-    /// when this machine vanishes. Between 2 minutes and a day; what a gateway grants beyond a day is taken for a day.
+    /// when this machine vanishes. At least twice ``minimumRenewalInterval``; what a gateway grants beyond a day is taken for a day.
     public var lifetime: Duration = .seconds(3600)
 
     /// The shortest time between two renewals of a mapping, whatever the gateway grants.

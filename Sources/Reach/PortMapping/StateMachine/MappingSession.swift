@@ -86,6 +86,8 @@ struct MappingSession {
     private var leases: [PortMapping.ID: Lease] = [:]
     private var operations: [OperationID: GatewayOperation] = [:]
     private var nextOperation: UInt64 = 0
+    /// What is being deleted on request.
+    private var removals: [OperationID: PortMapping] = [:]
     /// Until when a better protocol is waited for; nil before any has answered.
     private var graceEndsAt: Instant?
     private var nextCheckAt: Instant
@@ -119,14 +121,14 @@ struct MappingSession {
     /// Forgets a request, and deletes its mapping at the gateway.
     mutating func remove(_ id: PortMapping.ID) {
         guard let lease = self.leases.removeValue(forKey: id), let holding = lease.holding else { return }
-        self.start(.unmap(self.order(id, lease, holding.mapping.method, holding.service, externalPort: holding.externalPort)))
-        self.outputs.append(.report(.removed(holding.mapping)))
+        let operation = self.start(.unmap(self.order(id, lease, holding.mapping.method, holding.service, externalPort: holding.externalPort)))
+        self.removals[operation] = holding.mapping
     }
 
-    /// The end: what has to be deleted, for the caller to perform without reporting back.
+    /// The end: what has to be deleted, deletions that run already among it, for the caller to perform without reporting back.
     mutating func stop() -> [GatewayOperation] {
         var deletions: [GatewayOperation] = []
-        for (id, lease) in self.leases.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        for (id, lease) in self.sortedLeases {
             switch lease.state {
             case .held(let holding), .renewing(let holding, _):
                 deletions.append(.unmap(self.order(id, lease, holding.mapping.method, holding.service, externalPort: holding.externalPort)))
@@ -138,6 +140,10 @@ struct MappingSession {
                 continue
             }
         }
+        for (_, operation) in self.operations.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            if case .unmap = operation { deletions.append(operation) }
+        }
+        self.removals.removeAll()
         self.leases.removeAll()
         self.operations.removeAll()
         return deletions
@@ -145,7 +151,7 @@ struct MappingSession {
 
     /// The gateway is not ours any more: nothing can be deleted there.
     mutating func abandon() {
-        for lease in self.leases.values {
+        for (_, lease) in self.sortedLeases {
             if let holding = lease.holding {
                 self.outputs.append(.report(.lost(holding.mapping, PortMappingError(.gatewayChanged, "the machine does not use the gateway \(self.gateway) any more"))))
             }
@@ -161,7 +167,7 @@ struct MappingSession {
     }
 
     mutating func deadlineReached(now: Instant) {
-        for (id, lease) in self.leases {
+        for (id, lease) in self.sortedLeases {
             switch lease.state {
             case .held(let holding):
                 if let expiresAt = holding.expiresAt, now >= expiresAt {
@@ -174,6 +180,7 @@ struct MappingSession {
                     self.lose(id, holding, PortMappingError(.expired, "the gateway did not answer in time"), now: now)
                 }
             case .waiting(let until) where now >= until:
+                self.leases[id]?.attempts = []
                 self.leases[id]?.state = .choosing
                 self.probeAgain(now: now)
             case .waiting, .choosing, .requesting:
@@ -223,7 +230,8 @@ struct MappingSession {
         case (.check(let method, _, _), .failure):
             self.missedChecks[method, default: 0] += 1
         case (.unmap, _):
-            break  // what could not be deleted expires
+            // What could not be deleted expires.
+            if let mapping = self.removals.removeValue(forKey: id) { self.outputs.append(.report(.removed(mapping))) }
         case (.probe, .success), (.map, .success), (.check, .success):
             preconditionFailure("an operation was answered with another's outcome")
         }
@@ -236,7 +244,7 @@ struct MappingSession {
     }
 
     var mappings: [PortMapping] {
-        self.leases.sorted { $0.key.rawValue < $1.key.rawValue }.compactMap { $0.value.holding?.mapping }
+        self.sortedLeases.compactMap { $0.value.holding?.mapping }
     }
 
     var status: PortMapperStatus.GatewayStatus {
@@ -245,7 +253,7 @@ struct MappingSession {
             externalAddress: self.externalAddress?.multiaddr,
             isDoubleNAT: self.externalAddress.map { !self.configuration.addressPolicy.isPublic($0.scope) } ?? false,
             findings: self.methods.compactMap { self.findings[$0] },
-            failures: self.leases.sorted { $0.key.rawValue < $1.key.rawValue }.compactMap { id, lease in
+            failures: self.sortedLeases.compactMap { id, lease in
                 guard case .waiting = lease.state else { return nil }
                 return .init(id: id, request: lease.request, family: self.gateway.family, attempts: lease.attempts)
             })
@@ -283,7 +291,7 @@ struct MappingSession {
         if self.graceEndsAt == nil { self.graceEndsAt = now + self.configuration.preferenceDelay }
         // Found again after silence: it may have been off, and its addresses may be others.
         let wasSilent = (self.missedChecks.removeValue(forKey: method) ?? 0) >= Self.maximumMissedCheckCount
-        for (id, lease) in self.leases where wasSilent {
+        for (id, lease) in self.sortedLeases where wasSilent {
             guard var holding = lease.holding, holding.mapping.method == method else { continue }
             holding.service = service
             if case .renewing(_, let operation) = lease.state {
@@ -308,7 +316,7 @@ struct MappingSession {
         if let lastRestartAt, now - lastRestartAt < Self.minimumRestartInterval { return }
         self.lastRestartAt = now
         if hasRestarted { self.outputs.append(.report(.gatewayRestarted(method))) }
-        for (id, lease) in self.leases where id != except {
+        for (id, lease) in self.sortedLeases where id != except {
             if case .held(let holding) = lease.state, holding.mapping.method == method { self.renew(id) }
         }
     }
@@ -318,7 +326,7 @@ struct MappingSession {
         self.lastCheckAt = now
         let running = self.operations.values.compactMap { if case .check(let method, _, _) = $0 { method } else { nil } }
         for method in self.methods where !running.contains(method) {
-            let held = self.leases.sorted { $0.key.rawValue < $1.key.rawValue }.filter { $0.value.holding?.mapping.method == method }
+            let held = self.sortedLeases.filter { $0.value.holding?.mapping.method == method }
             guard !held.isEmpty else { continue }
             guard self.missedChecks[method, default: 0] < Self.maximumMissedCheckCount else {
                 self.probe(method, now: now)
@@ -339,7 +347,7 @@ struct MappingSession {
             self.lose(id, holding, PortMappingError(.removedByGateway, "the mapping is not in the gateway's table any more"), now: now)
         }
         guard let address, self.isPossible(address) else { return }
-        for (id, lease) in self.leases {
+        for (id, lease) in self.sortedLeases {
             guard case .held(var holding) = lease.state, holding.mapping.method == method, holding.externalAddress != address else { continue }
             let old = holding.mapping
             holding.externalAddress = address
@@ -356,7 +364,7 @@ struct MappingSession {
 
     /// Gives each mapping that has none a protocol to try.
     private mutating func advance(now: Instant) {
-        for (id, lease) in self.leases.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        for (id, lease) in self.sortedLeases {
             guard case .choosing = lease.state else { continue }
             switch self.choice(for: lease, now: now) {
             case .use(let method):
@@ -403,7 +411,7 @@ struct MappingSession {
     private func order(
         _ id: PortMapping.ID, _ lease: Lease, _ method: PortMapping.Method, _ service: UPnPService?, externalPort: UInt16
     ) -> Order {
-        let lifetime = min(max(self.configuration.lifetime, .seconds(120)), .seconds(Int64(Self.maximumLifetimeSeconds)))
+        let lifetime = min(max(self.configuration.lifetime, self.configuration.minimumRenewalInterval * 2), .seconds(Int64(Self.maximumLifetimeSeconds)))
         return Order(
             id: id, request: lease.request, method: method, service: service, nonce: lease.nonce, externalPort: externalPort,
             externalAddress: lease.externalAddress, lifetimeSeconds: UInt32(clamping: lifetime.components.seconds))
@@ -475,8 +483,8 @@ struct MappingSession {
         case .renewing(var holding, _):
             // No answer, and time is left: again when half of that is over. A refusal is final.
             let isTemporary = error.code == .unresponsive || error.code == .notSupported || error.code == .networkFailure || error.code == .malformedAnswer
-            let left = holding.expiresAt.map { $0 - now } ?? Self.permanentRenewalInterval
-            if isTemporary, left > self.configuration.minimumRenewalInterval {
+            if isTemporary {
+                let left = holding.expiresAt.map { $0 - now } ?? Self.permanentRenewalInterval
                 holding.renewAt = now + max(min(left / 2, self.configuration.checkInterval), self.configuration.minimumRenewalInterval)
                 self.leases[order.id]?.state = .held(holding)
             } else {
@@ -540,6 +548,9 @@ struct MappingSession {
             self.outputs.append(.report(.doubleNAT(external: address.multiaddr)))
         }
     }
+
+    /// In the order of the requests, so that the same events have the same outcome.
+    private var sortedLeases: [(key: PortMapping.ID, value: Lease)] { self.leases.sorted { $0.key.rawValue < $1.key.rawValue } }
 
     @discardableResult
     private mutating func start(_ operation: GatewayOperation) -> OperationID {

@@ -17,7 +17,7 @@ struct SSDPResponse: Hashable, Sendable {
         }
         guard lines.count <= Self.maximumLineCount, let status = lines.first, status.hasPrefix("HTTP/1."), status.split(separator: " ").dropFirst().first == "200",
             // The empty line, or the datagram was cut.
-            lines.contains("")
+            lines.dropLast().contains("")
         else { return nil }
         var location: GatewayURL?
         var searchTarget = ""
