@@ -106,12 +106,16 @@ public struct TCPTransport: Transport {
         }
         let clock = ContinuousClock()
         let end = clock.now + self.configuration.connectTimeout
+        var lastError: any Error = ConnectionError(.timedOut, "no answer in \(self.configuration.connectTimeout)")
         while true {
+            let left = clock.now.duration(to: end)
+            guard left > .zero else { throw lastError }
             do {
-                let left = clock.now.duration(to: end)
                 return try await self.dial(
                     address, from: local, for: min(self.configuration.punchAttemptTimeout, left), on: eventLoop, initializer: initializer)
-            } catch where Self.mayPassLater(error) && clock.now + self.configuration.punchRetryDelay < end {
+            } catch where Self.mayPassLater(error) {
+                // Silence says less than a refusal did.
+                if error is IOError { lastError = error }
                 try await clock.sleep(for: self.configuration.punchRetryDelay * Double.random(in: 0.5...1.5))
             }
         }
