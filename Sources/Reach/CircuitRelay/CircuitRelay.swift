@@ -10,6 +10,6 @@ public enum CircuitRelay {
     /// The longest message, without its length; what go-libp2p and rust-libp2p read too.
     public static let maximumMessageByteCount = 4096
 
-    /// The tag under which connections that carry reservations are kept open, see ``ConnectionProtector``.
-    static let protectionTag = "circuit-relay"
+    /// The tag under which a relay keeps connections with reservations open, see ``ConnectionProtector``. Clients have one each.
+    static let hopProtectionTag = "circuit-relay-hop"
 }

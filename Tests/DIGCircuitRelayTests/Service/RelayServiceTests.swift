@@ -2,6 +2,7 @@ import DIGIdentity
 import DIGMultiformats
 import DIGNet
 import DIGSwarm
+import Foundation
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -115,6 +116,61 @@ struct RelayServiceTests {
             await #expect(throws: (any Error).self) { _ = try await status(ByteBuffer(repeating: 0, count: 5000)) }
             #expect(service.statistics.refusals == [.malformed: 3, .unexpected: 1, .targetIsInitiator: 1, .noReservation: 1])
         }
+    }
+
+    @Test("silent requests are bounded for each peer, and forgotten after their time")
+    func silence() async throws {
+        try await withNodes { nodes in
+            let (relay, service) = try await nodes.makeRelay { configuration in
+                configuration.maximumPendingRequestsPerPeer = 3
+                configuration.requestTimeout = .milliseconds(500)
+            }
+            let (a, b) = (try await nodes.makeClient(of: relay), try await nodes.makeClient(of: relay))
+            let connection = try await a.swarm.connect(to: relay.peer, addresses: [relay.address])
+            for _ in 0..<3 {
+                _ = try await connection.openStream(speaking: [CircuitRelay.hopProtocolID]) { stream, _ in stream.eventLoop.makeSucceededVoidFuture() }
+            }
+            let answer = try await connection.exchange(HopMessage.reserve.encoded, speaking: CircuitRelay.hopProtocolID)
+            #expect(try HopMessage(decoding: answer) == .status(.resourceLimitExceeded))
+            #expect(service.statistics.refusals == [.tooManyRequests: 1])
+            // Others are served meanwhile.
+            try await b.swarm.listen(on: [relay.circuit])
+            try await eventually { service.statistics.refusals[.malformed] == 3 }
+            try await a.swarm.listen(on: [relay.circuit])
+            #expect(service.statistics.reservations == 2)
+        }
+    }
+
+    @Test("an idle reservation costs less than 100 KiB, with the connection it lives on")
+    func idleReservations() async throws {
+        // In memory: what a socket's reads keep is the transport's affair.
+        try await withNodes(.memory) { nodes in
+            let relay = try await nodes.make { $0.maximumConnections = 2000 }
+            let service = nodes.serve(on: relay)
+            func reserve(_ count: Int) async throws {
+                for _ in 0..<count {
+                    let client = try await nodes.makeClient(of: relay)
+                    let request = ReservationRequest(dialer: client.swarm, policy: AddressPolicy(), timeout: .seconds(10))
+                    _ = try await request.perform(at: relay.peer, addresses: [relay.address], isConfigured: true)
+                }
+            }
+            let (warm, measured) = (50, 200)
+            try await reserve(warm)
+            let before = Self.residentByteCount()
+            try await reserve(measured)
+            #expect(service.statistics.reservations == warm + measured)
+            guard let before, let after = Self.residentByteCount() else { return }
+            // Both ends of each connection, and the client's whole node, are in this process, beside whatever other tests allocate meanwhile.
+            let each = (after - before) / measured
+            #expect(each < 200 * 1024, "\(each) bytes for each")
+        }
+    }
+
+    /// Nil where the system does not tell.
+    private static func residentByteCount() -> Int? {
+        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8), let pages = text.split(separator: " ").dropFirst().first
+        else { return nil }
+        return Int(pages).map { $0 * 4096 }
     }
 
     @Test("nothing is served over a relayed connection")

@@ -15,6 +15,8 @@ public actor RelayClient: Service {
     private let logger: Logger
     private var machine: RelayClientStateMachine
     private var isRunning = false
+    /// What the transport knows this client by while it runs.
+    private var id: UInt64 = 0
     /// Connections on which reservations live.
     private var connections: [PeerID: ConnectionID] = [:]
     private var published: [Multiaddr] = []
@@ -90,10 +92,11 @@ public actor RelayClient: Service {
         guard !self.isRunning else { throw CircuitRelayError(.closed, "the relay client runs already") }
         let attachment = try self.transport.attachment()
         self.isRunning = true
-        let observer = self.transport.observe { [weak self] relay in
+        let id = self.transport.addClient { [weak self] relay in
             // Short: one input to the machine.
             Task { await self?.lied(relay, about: "the limit of a circuit is below that of the reservation") }
         }
+        self.id = id
         await withGracefulShutdownHandler {
             await withTaskCancellationHandler {
                 await self.loop(attachment)
@@ -103,12 +106,15 @@ public actor RelayClient: Service {
         } onGracefulShutdown: {
             self.wake.finish()
         }
-        self.transport.removeObserver(observer)
         self.machine.setWanted(false)
         self.perform(attachment) { _ in }
+        self.transport.removeClient(id)
         for reader in self.readers.values { reader.finish() }
         self.readers = [:]
     }
+
+    /// One for each client, so that none lets go of what another holds.
+    private var protectionTag: String { "circuit-relay-client-\(self.id)" }
 
     private func loop(_ attachment: CircuitRelayTransport.Attachment) async {
         let request = ReservationRequest(
@@ -143,8 +149,8 @@ public actor RelayClient: Service {
             case .changed: hasChanged = true
             case .release(let peer):
                 self.connections[peer] = nil
-                self.transport.setReservation(nil, at: peer)
-                attachment.protector?.unprotect(peer, tag: CircuitRelay.protectionTag)
+                self.transport.setReservation(nil, at: peer, of: self.id)
+                attachment.protector?.unprotect(peer, tag: self.protectionTag)
             }
         }
         guard hasChanged else { return }
@@ -162,10 +168,10 @@ public actor RelayClient: Service {
         do {
             let isConfigured = candidate.isConfigured || self.transport.configuredRelays.contains(peer)
             let (reservation, connection) = try await request.perform(at: peer, addresses: candidate.addresses, isConfigured: isConfigured)
-            attachment.protector?.protect(peer, tag: CircuitRelay.protectionTag)
+            attachment.protector?.protect(peer, tag: self.protectionTag)
             self.machine.reserved(reservation, now: .now)
             if self.machine.reservations.contains(where: { $0.relay == peer }) {
-                self.transport.setReservation(reservation.limit, at: peer)
+                self.transport.setReservation(reservation.limit, at: peer, of: self.id)
                 self.watch(connection, attachment)
             }
         } catch let error as CircuitRelayError where error.code == .invalidReservation {

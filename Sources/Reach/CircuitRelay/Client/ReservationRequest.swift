@@ -28,10 +28,12 @@ struct ReservationRequest: Sendable {
             guard status == .ok else { throw CircuitRelayError(refusedBy: "\(relay)", status: status) }
             guard let grant else { throw CircuitRelayError(.malformedResponse, "the relay \(relay) says OK without a reservation") }
             let policy = self.policy
+            // In a private network of the user's own, the relay's other addresses are private too.
+            let isPrivate = isConfigured && !policy.isPublic(connection.remoteAddress)
             let reservation = try Reservation(
                 grant, limit: limit, relay: relay, peer: self.dialer.localPeer,
                 knownAddress: connection.role == .dialer ? connection.remoteAddress.removingPeerID() : nil,
-                isAcceptable: { isConfigured || policy.isPublic($0) }, nowSeconds: WallClock.nowMilliseconds / 1000)
+                isAcceptable: { isPrivate || policy.isPublic($0) }, nowSeconds: WallClock.nowMilliseconds / 1000)
             return (reservation, connection)
         } onCancel: {
             messages.close()

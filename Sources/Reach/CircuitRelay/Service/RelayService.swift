@@ -118,7 +118,7 @@ public final class RelayService: Service, Sendable {
             return state.table.removeAll()
         }
         guard let change else { return }
-        for peer in change { self.protector?.unprotect(peer, tag: CircuitRelay.protectionTag) }
+        for peer in change { self.protector?.unprotect(peer, tag: CircuitRelay.hopProtectionTag) }
         if isEnabled {
             self.router.register(CircuitRelay.hopProtocolID) { [weak self] stream, connection in
                 guard let self else { return stream.eventLoop.makeFailedFuture(CircuitRelayError(.closed, "the relay is gone")) }
@@ -158,7 +158,7 @@ public final class RelayService: Service, Sendable {
             state.vouchers = state.vouchers.filter { now - $0.value.issuedAt < Self.voucherReuse }
             return state.table.expire(now: now)
         }
-        for peer in over { self.protector?.unprotect(peer, tag: CircuitRelay.protectionTag) }
+        for peer in over { self.protector?.unprotect(peer, tag: CircuitRelay.hopProtectionTag) }
     }
 
     // MARK: Requests
@@ -260,7 +260,7 @@ public final class RelayService: Service, Sendable {
             return nil
         }
         if let known { return known }
-        self.protector?.protect(peer, tag: CircuitRelay.protectionTag)
+        self.protector?.protect(peer, tag: CircuitRelay.hopProtectionTag)
         connection.closeFuture.whenComplete { [weak self] _ in self?.connectionClosed(to: peer) }
         let expirationSeconds = nowSeconds.addingClamped(UInt64(clamping: self.configuration.reservationLifetime.components.seconds))
         var grant = ReservationGrant(expirationSeconds: expirationSeconds, addresses: self.publicAddresses(), voucher: nil)
@@ -291,7 +291,7 @@ public final class RelayService: Service, Sendable {
             state.vouchers[peer] = nil
             return state.table.remove(peer)
         }
-        if hadOne { self.protector?.unprotect(peer, tag: CircuitRelay.protectionTag) }
+        if hadOne { self.protector?.unprotect(peer, tag: CircuitRelay.hopProtectionTag) }
     }
 
     // MARK: Circuits
@@ -336,8 +336,8 @@ public final class RelayService: Service, Sendable {
         }
         self.state.withLock { state in
             // It may be done already; then its circuit is there or closed.
-            state.asking[id] = state.isStopped ? nil : task
-            if state.circuits[id] != nil { state.asking[id] = nil }
+            let isDone = state.circuits[id] != nil || !state.table.isOpen(id)
+            if !isDone, !state.isStopped { state.asking[id] = task }
         }
         // Nobody waits for the answer any more.
         messages.channel.closeFuture.whenComplete { _ in task.cancel() }

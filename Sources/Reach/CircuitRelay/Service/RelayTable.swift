@@ -115,6 +115,8 @@ struct RelayTable {
         return id
     }
 
+    func isOpen(_ id: CircuitID) -> Bool { self.circuits[id] != nil }
+
     /// Closing twice is harmless.
     mutating func close(_ id: CircuitID) {
         guard let (source, target) = self.circuits.removeValue(forKey: id) else { return }

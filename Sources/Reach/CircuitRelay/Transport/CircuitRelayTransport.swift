@@ -28,9 +28,16 @@ public final class CircuitRelayTransport: Transport, Sendable {
     }
 
     private struct ListenerEntry {
-        /// Nil: any relay in `reservations`.
+        /// Nil: any relay with a reservation.
         var relay: PeerID?
         var initializer: Initializer
+    }
+
+    private struct Client {
+        /// What each relay with a reservation said that a circuit may carry.
+        var reservations: [PeerID: RelayLimit] = [:]
+        /// Told when a relay breaks its word.
+        var report: @Sendable (PeerID) -> Void
     }
 
     private struct State {
@@ -39,10 +46,8 @@ public final class CircuitRelayTransport: Transport, Sendable {
         var listeners: [UInt64: ListenerEntry] = [:]
         var circuits: [UInt64: Circuit] = [:]
         var nextID: UInt64 = 0
-        /// What each relay with a reservation of ours said that a circuit may carry.
-        var reservations: [PeerID: RelayLimit] = [:]
-        /// Told when a relay breaks its word.
-        var observers: [UInt64: @Sendable (PeerID) -> Void] = [:]
+        /// Those who hold reservations.
+        var clients: [UInt64: Client] = [:]
     }
 
     let configuration: CircuitRelayTransportConfiguration
@@ -222,23 +227,23 @@ public final class CircuitRelayTransport: Transport, Sendable {
 
     // MARK: What the relay client says
 
-    /// `relay` holds a slot for this node, or doesn't (nil).
-    func setReservation(_ limit: RelayLimit?, at relay: PeerID) {
-        self.state.withLock { $0.reservations[relay] = limit }
-    }
-
     /// - Parameter report: Called with each relay that breaks its word.
-    /// - Returns: What to give to ``removeObserver(_:)``.
-    func observe(_ report: @escaping @Sendable (PeerID) -> Void) -> UInt64 {
+    /// - Returns: What to give to the other two.
+    func addClient(report: @escaping @Sendable (PeerID) -> Void) -> UInt64 {
         self.state.withLock { state in
             defer { state.nextID += 1 }
-            state.observers[state.nextID] = report
+            state.clients[state.nextID] = Client(report: report)
             return state.nextID
         }
     }
 
-    func removeObserver(_ id: UInt64) {
-        self.state.withLock { _ = $0.observers.removeValue(forKey: id) }
+    /// `relay` holds a slot for this node, or doesn't (nil).
+    func setReservation(_ limit: RelayLimit?, at relay: PeerID, of client: UInt64) {
+        self.state.withLock { $0.clients[client]?.reservations[relay] = limit }
+    }
+
+    func removeClient(_ id: UInt64) {
+        self.state.withLock { _ = $0.clients.removeValue(forKey: id) }
     }
 
     // MARK: Circuits from others
@@ -270,19 +275,18 @@ public final class CircuitRelayTransport: Transport, Sendable {
         let (decision, observers) = self.state.withLock { state -> (Decision, [@Sendable (PeerID) -> Void]) in
             // Whoever relays without a reservation, or over a relay, does what nobody asked for.
             guard !connection.isRelayed, peer != connection.localPeer, peer != relay else { return (.refuse(.permissionDenied), []) }
-            let promised = state.reservations[relay]
+            let promises = state.clients.values.compactMap { client in client.reservations[relay].map { ($0, client.report) } }
             guard
                 let listener = state.listeners.values.first(where: { $0.relay == relay })
-                    ?? (promised == nil ? nil : state.listeners.values.first { $0.relay == nil })
+                    ?? (promises.isEmpty ? nil : state.listeners.values.first { $0.relay == nil })
             else { return (.refuse(.permissionDenied), []) }
             let open = state.circuits.values.count { $0.relay == relay && $0.role == .listener }
             guard open < self.configuration.maximumInboundCircuitsPerRelay else { return (.refuse(.resourceLimitExceeded), []) }
             let id = state.nextID
             state.nextID += 1
             state.circuits[id] = Circuit(relay: relay, peer: peer, role: .listener, limit: limit)
-            // It promised more when it gave the reservation.
-            let isLie = promised.map { !limit.allows($0) } ?? false
-            return (.accept(listener.initializer, id), isLie ? Array(state.observers.values) : [])
+            // To these it promised more when it gave the reservation.
+            return (.accept(listener.initializer, id), promises.filter { !limit.allows($0.0) }.map(\.1))
         }
         for observer in observers { observer(relay) }
         switch decision {
