@@ -309,6 +309,22 @@ struct SwarmTests {
         }
     }
 
+    @Test("tells a peer that has not said yet whether it wants to know, as soon as it has")
+    func pushOwed() async throws {
+        try await withNodes(.tcp) { nodes in
+            let (a, b) = (try await nodes.make(), try await nodes.make())
+            // Between the answer to identify and the peer's own, again and again: some of these hit the gap.
+            for round in 0..<10 {
+                let name = ProtocolID(rawValue: "/test/late/\(round)")
+                let connection = try await a.connect(to: b)
+                b.register(name) { stream, _ in stream.eventLoop.makeSucceededVoidFuture() }
+                try await eventually { a.identify(of: b.localPeer)?.protocols.contains(name) == true }
+                await connection.close()
+                try await eventually { a.connection(to: b.localPeer) == nil && b.connection(to: a.localPeer) == nil }
+            }
+        }
+    }
+
     @Test("a wildcard stands for the addresses of the interfaces")
     func wildcard() async throws {
         try await withNodes(.tcp) { nodes in

@@ -63,18 +63,20 @@ extension Swarm {
                 throw ConnectionError(.protocolViolation, "the peer names a key that is not its own")
             }
             let record = self.certifiedAddresses(in: message, of: peer)
-            let info: IdentifyInfo? = self.state.withLock { state in
+            let (info, owed): (IdentifyInfo?, SwarmConnection?) = self.state.withLock { state in
                 // Gone already: nobody would remove the entry.
-                guard state.pool.preferred(for: peer) != nil else { return nil }
+                guard let preferred = state.pool.preferred(for: peer) else { return (nil, nil) }
                 var info =
                     state.identified[peer]
                     ?? IdentifyInfo(peer: peer, listenAddresses: [], isCertified: false, protocols: [])
                 info.update(with: message, certified: record)
                 state.identified[peer] = info
-                return info
+                let isOwed = state.owedPushes.remove(peer) != nil && info.protocols.contains(Identify.pushProtocolID)
+                return (info, isOwed ? preferred : nil)
             }
             guard let info else { return }
             self.hub.emit(.identified(info))
+            if let owed { self.push(to: owed) }
             // Over a relay the peer sees the relay.
             if let observed = message.observedAddress, !connection.isRelayed {
                 self.hub.emit(.observed(observed.removingPeerID(), on: connection))
@@ -146,19 +148,28 @@ extension Swarm {
     private func push() {
         let connections = self.state.withLock { state in
             state.isPushScheduled = false
-            return state.pool.preferred.filter { state.identified[$0.remotePeer]?.protocols.contains(Identify.pushProtocolID) == true }
-        }
-        let timeout = self.configuration.streamNegotiationTimeout
-        for connection in connections {
-            let message = IdentifyCodec.encode(self.ownMessage(for: connection.remoteAddress))
-            connection.makeStream(speaking: [Identify.pushProtocolID]) { stream, _ in
-                stream.eventLoop.makeCompletedFuture {
-                    try stream.pipeline.syncOperations.addHandler(MessageWriteHandler(message: message, timeout: timeout))
+            return state.pool.preferred.filter { connection in
+                guard let info = state.identified[connection.remotePeer] else {
+                    // What it was told when it asked may be out of date by now.
+                    state.owedPushes.insert(connection.remotePeer)
+                    return false
                 }
-            }.whenFailure { error in
-                self.logger.debug(
-                    "identify push failed", metadata: ["dig.swarm.peer": "\(connection.remotePeer)", "dig.swarm.error": "\(error)"])
+                return info.protocols.contains(Identify.pushProtocolID)
             }
+        }
+        for connection in connections { self.push(to: connection) }
+    }
+
+    private func push(to connection: SwarmConnection) {
+        let timeout = self.configuration.streamNegotiationTimeout
+        let message = IdentifyCodec.encode(self.ownMessage(for: connection.remoteAddress))
+        connection.makeStream(speaking: [Identify.pushProtocolID]) { stream, _ in
+            stream.eventLoop.makeCompletedFuture {
+                try stream.pipeline.syncOperations.addHandler(MessageWriteHandler(message: message, timeout: timeout))
+            }
+        }.whenFailure { error in
+            self.logger.debug(
+                "identify push failed", metadata: ["dig.swarm.peer": "\(connection.remotePeer)", "dig.swarm.error": "\(error)"])
         }
     }
 }

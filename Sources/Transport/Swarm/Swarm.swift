@@ -32,6 +32,8 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
         /// The record signed last, and what it says.
         var ownRecord: OwnRecord?
         var isPushScheduled = false
+        /// Connected peers that have not said yet whether they take pushes, and would have got one.
+        var owedPushes: Set<PeerID> = []
         var isClosed = false
     }
 
@@ -212,6 +214,7 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
             removal.promoted?.setRedundant(false)
             if removal.isLast {
                 state.identified[peer] = nil
+                state.owedPushes.remove(peer)
                 self.hub.emit(.disconnected(peer))
             }
         }

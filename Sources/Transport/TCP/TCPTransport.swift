@@ -203,7 +203,8 @@ public struct TCPTransport: Transport {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: self.configuration.receiveBufferByteCount))
+            // Grows with what comes: a thousand idle peers must not hold a thousand large buffers.
+            .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 2048, maximum: max(2048, self.configuration.receiveBufferByteCount)))
             .childChannelOption(.maxMessagesPerRead, value: self.configuration.maximumReadsPerLoop)
             .childChannelOption(.writeBufferWaterMark, value: self.configuration.writeBufferWaterMark)
             .childChannelInitializer { channel in
