@@ -119,6 +119,17 @@ let package = Package(
             "DIGLocalDiscovery", "Discovery/LocalDiscovery",
             ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, nioPosix, logging, serviceLifecycle]),
 
+        room(
+            "DIGKademlia", "Discovery/Kademlia",
+            ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, crypto, protobuf, logging, serviceLifecycle, collections], protos: ["Generated/kademlia.proto"]),
+        room("DIGGun", "Discovery/Gun", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, crypto, logging, serviceLifecycle]),
+        room(
+            "DIGGossipSub", "Discovery/GossipSub",
+            ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, crypto, protobuf, logging, serviceLifecycle, collections], protos: ["Generated/gossipsub.proto"]),
+        room(
+            "DIGPeerExchange", "Discovery/PeerExchange",
+            ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, protobuf, logging, serviceLifecycle], protos: ["Generated/pex.proto"]),
+
         // Sharing: from peers to a verified file on disk
         room(
             "DIGTransfer", "Sharing/Transfer",
@@ -174,6 +185,10 @@ let package = Package(
                 "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging,
             ]),
         tests("DIGNATLabTests", ["DIGNATLab", "natlab", "DIGCommandLine"]),
+        tests("DIGKademliaTests", ["DIGKademlia", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, crypto, logging]),
+        tests("DIGGunTests", ["DIGGun", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging], resources: [.copy("Fixtures")]),
+        tests("DIGGossipSubTests", ["DIGGossipSub", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGPeerExchangeTests", ["DIGPeerExchange", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGTraversal", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
@@ -191,6 +206,7 @@ let package = Package(
                 "dig-nat", "DIGStorage", "DIGTransfer", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats",
                 nioCore, nioPosix, logging,
             ]),
+        tests("LabTests", ["dig-nat", "natlab", "DIGNATLab"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11
