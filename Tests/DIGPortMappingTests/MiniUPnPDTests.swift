@@ -128,7 +128,7 @@ struct MiniUPnPDTests {
     @Test("each protocol maps TCP and UDP, traffic arrives, deleting closes", arguments: PortMapping.Method.allCases)
     func maps(method: PortMapping.Method) async throws {
         try await Self.withWorld { world in
-            let daemon = try world.namespaces.startDaemon()
+            let daemon = try await world.namespaces.startDaemon()
             let mapper = world.mapper([method])
             let tcp = try await mapper.add(.init(protocol: .tcp, internalPort: 4001, suggestedExternalPort: 5001))
             try await mapper.add(.init(protocol: .udp, internalPort: 4001, suggestedExternalPort: 5001))
@@ -163,7 +163,7 @@ struct MiniUPnPDTests {
     @Test("short leases are renewed in time", arguments: PortMapping.Method.allCases)
     func renews(method: PortMapping.Method) async throws {
         try await Self.withWorld { world in
-            let daemon = try world.namespaces.startDaemon()
+            let daemon = try await world.namespaces.startDaemon()
             let mapper = world.mapper([method]) { $0.lifetime = .seconds(4) }
             try await mapper.add(.init(protocol: .tcp, internalPort: 4001))
             try await world.run(mapper) { events in
@@ -180,7 +180,7 @@ struct MiniUPnPDTests {
     @Test("a router that restarts gets the mapping again", arguments: PortMapping.Method.allCases)
     func restart(method: PortMapping.Method) async throws {
         try await Self.withWorld { world in
-            var daemon = try world.namespaces.startDaemon()
+            var daemon = try await world.namespaces.startDaemon()
             let mapper = world.mapper([method])
             try await mapper.add(.init(protocol: .tcp, internalPort: 4001))
             try await world.run(mapper) { events in
@@ -191,7 +191,7 @@ struct MiniUPnPDTests {
                 try world.namespaces.forget()
                 let isOpenWithout = try await world.reaches(mapping.external, listeningOn: Self.address, port: 4001, timeout: .milliseconds(300))
                 #expect(!isOpenWithout)
-                daemon = try world.namespaces.startDaemon()
+                daemon = try await world.namespaces.startDaemon()
                 _ = try await PortMapperTests.next(&events) { event in
                     switch event {
                     case .gatewayRestarted, .lost: true
@@ -214,7 +214,7 @@ struct MiniUPnPDTests {
     @Test("all protocols are found, PCP is preferred, and the default route leads to the gateway")
     func all() async throws {
         try await Self.withWorld { world in
-            let daemon = try world.namespaces.startDaemon()
+            let daemon = try await world.namespaces.startDaemon()
             let mapper = world.mapper([.pcp, .natpmp, .upnp])
             try await mapper.add(.init(protocol: .tcp, internalPort: 4001))
             try await world.run(mapper) { events in
@@ -236,7 +236,7 @@ struct MiniUPnPDTests {
     @Test("a changed external address is noticed", arguments: [PortMapping.Method.natpmp, .upnp])
     func addressChange(method: PortMapping.Method) async throws {
         try await Self.withWorld { world in
-            let daemon = try world.namespaces.startDaemon()
+            let daemon = try await world.namespaces.startDaemon()
             let mapper = world.mapper([method])
             try await mapper.add(.init(protocol: .tcp, internalPort: 4001))
             try await world.run(mapper) { events in
@@ -262,7 +262,7 @@ struct MiniUPnPDTests {
     @Test("a route that goes away takes the mapping with it, and one that comes brings it back")
     func gatewayChange() async throws {
         try await Self.withWorld { world in
-            let daemon = try world.namespaces.startDaemon()
+            let daemon = try await world.namespaces.startDaemon()
             let mapper = world.mapper([.natpmp])
             try await mapper.add(.init(protocol: .tcp, internalPort: 4001))
             try await world.run(mapper) { events in
@@ -281,19 +281,19 @@ struct MiniUPnPDTests {
     @Test("PCP opens a hole in the IPv6 firewall")
     func pinhole() async throws {
         try await Self.withWorld { world in
-            let daemon = try world.namespaces.startDaemon()
+            let daemon = try await world.namespaces.startDaemon()
+            let home = try Multiaddr("/ip6/2a00:1:77::2/tcp/4001")
+            let isOpenBefore = try await world.reaches(home, listeningOn: "2a00:1:77::2", port: 4001, timeout: .milliseconds(500))
+            #expect(!isOpenBefore)
             let mapper = world.mapper([.pcp], families: [.ip6])
             try await mapper.add(.init(protocol: .tcp, internalPort: 4001))
             try await world.run(mapper) { events in
-                let home = try Multiaddr("/ip6/2a00:1:77::2/tcp/4001")
-                let isOpenBefore = try await world.reaches(home, listeningOn: "2a00:1:77::2", port: 4001, timeout: .milliseconds(50))
-                _ = isOpenBefore
                 let mapping = try await PortMapperTests.next(&events, PortMapperTests.mapped)
                 #expect(mapping.external == home && mapping.family == .ip6)
                 let isOpen = try await world.reaches(mapping.external, listeningOn: "2a00:1:77::2", port: 4001)
                 #expect(isOpen)
             }
-            let isLeft = try await world.reaches(try Multiaddr("/ip6/2a00:1:77::2/tcp/4001"), listeningOn: "2a00:1:77::2", port: 4001, timeout: .milliseconds(500))
+            let isLeft = try await world.reaches(home, listeningOn: "2a00:1:77::2", port: 4001, timeout: .milliseconds(500))
             #expect(!isLeft)
             daemon.stop()
         }

@@ -131,6 +131,17 @@ struct PortMapperTests {
         try await router.stop()
     }
 
+    @Test("whether mapping is supported is known without a mapping")
+    func supported() async throws {
+        let router = try await FakeRouter.start()
+        try await Self.with(try Self.configuration([.upnp], router: router), []) { mapper, _ in
+            let status = await mapper.statusWhenSearched()
+            #expect(status.isSupported && !status.isSearching && status.mappings.isEmpty)
+            #expect(status.gateways.first?.externalAddress?.description == "/ip4/11.0.0.2")
+        }
+        try await router.stop()
+    }
+
     @Test("createUPnPMapping says yes, and no")
     func seedForm() async throws {
         let router = try await FakeRouter.start()
@@ -302,7 +313,7 @@ struct PortMapperTests {
         try await Self.with(configuration) { mapper, events in
             let failure = try await Self.next(&events, Self.failed)
             #expect(failure.attempts.map(\.error.code) == [.notSupported, .notSupported, .unresponsive])
-            #expect(await mapper.status.isSupported == false)
+            #expect(await mapper.statusWhenSearched().isSupported == false)
         }
         #expect(.now - start < .seconds(10))
     }

@@ -67,6 +67,32 @@ public actor PortMapper: Service {
         return status
     }
 
+    /// The status as soon as it is known which protocols the gateways speak, or that there is no gateway. ``run()`` has to run, or start soon.
+    ///
+    /// - Parameter timeout: When to return what is known by then.
+    public func statusWhenSearched(timeout: Duration = .seconds(12)) async -> PortMapperStatus {
+        let events = self.events
+        if !self.isRunning || !self.hasLookedForGateways || self.status.isSearching {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    for await event in events {
+                        switch event {
+                        case .noGateway: return
+                        case .found: if await !self.status.isSearching { return }
+                        default: continue
+                        }
+                    }
+                }
+                group.addTask {
+                    do { try await Task.sleep(for: timeout) } catch {}
+                }
+                await group.next()
+                group.cancelAll()
+            }
+        }
+        return self.status
+    }
+
     /// The mappings that are held.
     public var mappings: [PortMapping] { self.status.mappings }
 

@@ -6,6 +6,8 @@ public enum PortMapperEvent: Hashable, Sendable {
     case noGateway
     /// The machine reaches the internet by this gateway now. Mappings at another one are reported lost before.
     case gatewayFound(Multiaddr)
+    /// It is known whether the gateway of this family speaks a protocol. Not told again while that stays the same.
+    case found(PortMapperStatus.Finding, AddressFamily)
     /// A port is open.
     case mapped(PortMapping)
     /// A mapping lives on, where it was.

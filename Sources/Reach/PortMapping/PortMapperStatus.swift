@@ -12,6 +12,9 @@ public struct PortMapperStatus: Hashable, Sendable {
     /// The gateways' external addresses that are not public: above them is another NAT.
     public var doubleNATs: [Multiaddr] { self.gateways.compactMap { $0.isDoubleNAT ? $0.externalAddress : nil } }
 
+    /// Whether it is still open which protocols the gateways speak.
+    public var isSearching: Bool { self.gateways.contains { $0.findings.contains { $0.outcome == .searching } } }
+
     /// Whether some gateway speaks some protocol.
     public var isSupported: Bool { self.gateways.contains { $0.findings.contains { $0.outcome == .available } } }
 

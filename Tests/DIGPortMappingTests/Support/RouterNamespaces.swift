@@ -130,7 +130,9 @@ final class RouterNamespaces: Sendable {
         deinit { self.stop() }
     }
 
-    func startDaemon() throws -> Daemon {
+    /// Returns when the daemon listens.
+    func startDaemon() async throws -> Daemon {
+        let startsBefore = self.startCount
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["ip", "netns", "exec", self.router, "miniupnpd", "-d", "-f", "\(self.folder)/miniupnpd.conf", "-P", "\(self.folder)/miniupnpd.pid"]
@@ -141,8 +143,17 @@ final class RouterNamespaces: Sendable {
         process.standardOutput = handle
         process.standardError = handle
         try process.run()
-        return Daemon(process)
+        let daemon = Daemon(process)
+        let deadline = ContinuousClock.now + .seconds(10)
+        while self.startCount == startsBefore {
+            guard .now < deadline, process.isRunning else { throw Failure(description: "miniupnpd did not start:\n\(self.log)") }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return daemon
     }
+
+    /// How often a daemon has said that it listens for everything.
+    private var startCount: Int { self.log.split(separator: "\n").count { $0.contains("Listening for NAT-PMP/PCP traffic") } }
 
     /// Deletes the rules that a daemon has left.
     func forget() throws {

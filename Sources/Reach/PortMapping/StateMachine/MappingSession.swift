@@ -81,6 +81,7 @@ struct MappingSession {
     private let methods: [PortMapping.Method]
     private var methodStates: [PortMapping.Method: MethodState] = [:]
     private var findings: [PortMapping.Method: PortMapperStatus.Finding] = [:]
+    private var reportedOutcomes: [PortMapping.Method: PortMapperStatus.Finding.Outcome] = [:]
     private var epochs: [PortMapping.Method: EpochTracker] = [.natpmp: .natpmp(), .pcp: .pcp()]
     private var missedChecks: [PortMapping.Method: Int] = [:]
     private var leases: [PortMapping.ID: Lease] = [:]
@@ -281,9 +282,11 @@ struct MappingSession {
     ) {
         var duration: Duration?
         if case .probing(let since) = self.methodStates[method] { duration = now - since }
-        self.findings[method] = .init(
+        let finding = PortMapperStatus.Finding(
             method: method, outcome: outcome, duration: duration ?? self.findings[method]?.duration, error: error, device: service?.device)
+        self.findings[method] = finding
         self.methodStates[method] = outcome == .available ? .available(service) : .unavailable
+        if self.reportedOutcomes.updateValue(outcome, forKey: method) != outcome { self.outputs.append(.report(.found(finding, self.gateway.family))) }
     }
 
     private mutating func probed(_ method: PortMapping.Method, epoch: UInt32?, address: IPAddress?, service: UPnPService?, now: Instant) {
