@@ -141,7 +141,7 @@ let package = Package(
         room(
             "DIGNatTools", "Node/DIGNatTools",
             [
-                "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGSwarm", "DIGCircuitRelay", "DIGTraversal", "DIGLocalDiscovery",
+                "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGSwarm", "DIGCircuitRelay", "DIGPortMapping", "DIGTraversal", "DIGLocalDiscovery",
                 "DIGTransfer", "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         room("DIGCommandLine", "Node/CommandLine", ["DIGContent", toml]),
@@ -195,7 +195,7 @@ let package = Package(
         tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
         tests(
             "DIGNatCommandTests",
-            ["dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", argumentParser]),
+            ["dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", argumentParser]),
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",

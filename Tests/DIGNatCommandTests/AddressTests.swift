@@ -1,5 +1,6 @@
 import DIGContent
 import DIGMultiformats
+import DIGTraversal
 import Testing
 
 @testable import dig_nat
@@ -20,8 +21,13 @@ struct AddressTests {
             ("/ip4/9.9.9.9/tcp/1", "TCP direct"), ("/ip4/10.0.0.1/tcp/1", "TCP on this network"), ("/ip6/::1/tcp/1", "TCP on this machine"),
             ("/ip4/9.9.9.9/tcp/443/wss", "WebSocket direct"), ("/ip4/9.9.9.9/udp/1/quic-v1", "QUIC direct"), ("/ip4/9.9.9.9/tcp/1/p2p-circuit", "relayed"),
         ]
-        for (address, text) in texts { #expect(PathDescription.text(try Multiaddr(address)) == text) }
-        let many = try ["/ip4/10.0.0.1/tcp/1", "/ip4/9.9.9.9/tcp/1", "/ip4/10.0.0.2/tcp/1"].map { try Multiaddr($0) }
+        func path(_ address: String, _ method: TraversalMethod = .direct) throws -> ConnectionPath {
+            ConnectionPath(method: method, address: try Multiaddr(address), origin: nil)
+        }
+        for (address, text) in texts { #expect(PathDescription.text(try path(address)) == text) }
+        #expect(PathDescription.text(try path("/ip4/9.9.9.9/tcp/1", .tcpHolePunch)) == "TCP through the NAT")
+        #expect(PathDescription.text(try path("/ip4/9.9.9.9/tcp/1", .portMapping)) == "TCP through a mapped port")
+        let many = try ["/ip4/10.0.0.1/tcp/1", "/ip4/9.9.9.9/tcp/1", "/ip4/10.0.0.2/tcp/1"].map { try path($0) }
         #expect(PathDescription.text(many) == "TCP on this network, TCP direct")
         #expect(PathDescription.text([]) == nil)
     }

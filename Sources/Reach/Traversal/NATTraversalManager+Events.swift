@@ -129,7 +129,7 @@ extension NATTraversalManager {
             case .mapped, .lost, .externalAddressChanged, .removed: await self.mappingsChanged(portMapper)
             case .doubleNAT(let external):
                 self.logger.info("the router is behind another NAT: its mappings do not help", metadata: ["dig.traversal.external": "\(external)"])
-            case .noGateway, .gatewayFound, .renewed, .failed, .gatewayRestarted: break
+            case .noGateway, .gatewayFound, .found, .renewed, .failed, .gatewayRestarted: break
             }
             self.changes.emit(())
         }

@@ -1,6 +1,6 @@
 import DIGAutoNAT
 import DIGMultiformats
-import DIGPortMapping
+public import DIGPortMapping
 import DIGSwarm
 import Logging
 import Synchronization
@@ -9,6 +9,17 @@ extension NATTraversalManager {
     /// The external addresses that the router gave, each with the protocol that it was asked in.
     var mappings: [Multiaddr: PortMapping.Method] {
         self.state.withLock { $0.mappings }
+    }
+
+    /// Whether there is a port that the router is asked for.
+    public var asksForPorts: Bool {
+        self.portMapper != nil && self.swarm.listenAddresses.contains { Self.mappablePort(of: $0) != nil }
+    }
+
+    /// What routers can do, as soon as that is known; nil if none is to be asked for anything.
+    public func portMappingWhenSearched(atMost duration: Duration) async -> PortMapperStatus? {
+        guard self.asksForPorts, let portMapper = self.portMapper else { return nil }
+        return await portMapper.statusWhenSearched(timeout: duration)
     }
 
     /// Asks the router for every TCP port listened on, and takes back what is not listened on any more.

@@ -108,6 +108,7 @@ public final class NATTraversalManager: Service, Sendable {
 
         var punching = configuration.holePunching
         punching.addressPolicy = policy
+        if let allowed = configuration.ladder.preferredMethods { punching.allow(allowed) }
         self.puncher = HolePuncher(
             dialer: swarm, router: swarm, identity: identity, configuration: punching,
             localAddresses: { _ in Self.punchAddresses(reachabilityService.snapshot, listening: swarm.listenAddresses) },
@@ -279,6 +280,20 @@ public final class NATTraversalManager: Service, Sendable {
 }
 
 extension Swarm: ConnectionProtector {}
+
+extension HolePunchingConfiguration {
+    /// Leaves out what is not among `methods`: a punch begins by itself wherever there is a relayed connection.
+    fileprivate mutating func allow(_ methods: [TraversalMethod]) {
+        self.methods = methods.compactMap { method in
+            switch method {
+            case .tcpHolePunch: .tcpHolePunch
+            case .tcpSimultaneousOpen: .tcpSimultaneousOpen
+            case .local, .direct, .portMapping, .circuitRelay, .webSocket: nil
+            }
+        }
+        self.dialsDirectlyToo = self.dialsDirectlyToo && methods.contains(.direct)
+    }
+}
 
 extension AddressOrigin {
     init(_ method: PortMapping.Method) {

@@ -98,7 +98,7 @@ final class Workspace: Sendable {
         var environment = [
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": self.base + "/home", "LC_ALL": "C.UTF-8",
             "XDG_STATE_HOME": self.base + "/home/.local/state", "XDG_CONFIG_HOME": self.base + "/home/.config", "DIG_NAT_LISTEN": "/ip4/127.0.0.1/tcp/0",
-            "DIG_NAT_LOCAL_DISCOVERY": "false",
+            "DIG_NAT_LOCAL_DISCOVERY": "false", "DIG_NAT_PORT_MAPPING": "false",
         ]
         for (name, value) in changes { environment[name] = value.isEmpty ? nil : value }
         return environment

@@ -4,6 +4,7 @@ public import DIGIdentity
 public import DIGLocalDiscovery
 public import DIGMultiformats
 public import DIGNet
+import DIGPortMapping
 public import DIGStorage
 public import DIGSwarm
 import DIGTCP
@@ -180,11 +181,12 @@ public final class NetworkManager: Service, Sendable {
         self.swarm.announcedAddresses.map { $0.withPeerID(self.identity.peerID) }
     }
 
-    /// Waits until it is known how this node can be reached from outside: an address that somebody got through to, or a place at a relay.
-    /// Returns at once if neither the router nor relays are to be asked, and when `duration` has passed.
-    public func waitForAddresses(atMost duration: Duration) async {
-        let traversal = self.configuration.traversal
-        guard traversal.usesPortMapping || !traversal.relays.isEmpty else { return }
+    /// Waits until it is known how this node can be reached from outside: at an address that somebody got through to, at a port that the router
+    /// opened, through a relay, or not at all. At most for `duration`.
+    ///
+    /// - Returns: Whether it can be reached.
+    @discardableResult
+    public func waitForAddresses(atMost duration: Duration) async -> Bool {
         let changes = self.traversal.environmentChanges
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -193,17 +195,28 @@ public final class NetworkManager: Service, Sendable {
             }
             group.addTask {
                 if await self.isReachableFromOutside { return }
-                for await _ in changes where await self.isReachableFromOutside { return }
+                if self.configuration.traversal.relays.isEmpty {
+                    // Only the router could help.
+                    guard let status = await self.traversal.portMappingWhenSearched(atMost: duration), status.mayMap else { return }
+                }
+                for await _ in changes {
+                    if await self.isReachableFromOutside { return }
+                    let status = await self.traversal.environment.portMapping
+                    if self.configuration.traversal.relays.isEmpty, status?.mayMap != true { return }
+                }
             }
             await group.next()
             group.cancelAll()
         }
+        return await self.isReachableFromOutside
     }
 
-    private var isReachableFromOutside: Bool {
+    /// Whether there is an address for peers that are not on the same network.
+    public var isReachableFromOutside: Bool {
         get async {
             let environment = await self.traversal.environment
             if environment.tier == .directCapable || !environment.relayAddresses.isEmpty { return true }
+            if environment.portMapping?.mappings.contains(where: \.isPublic) == true { return true }
             // With nobody to ask, an address of the internet has to do.
             let policy = self.configuration.traversal.addressPolicy
             return self.configuration.traversal.relays.isEmpty && self.swarm.announcedAddresses.contains(where: policy.isPublic)
@@ -239,5 +252,14 @@ public final class NetworkManager: Service, Sendable {
     /// - Throws: `TraversalError`, with what each method did.
     public func connect(to peer: PeerID, addresses: [Multiaddr]) async throws -> any Connection {
         try await self.traversal.connect(to: peer, addresses: addresses).connection
+    }
+}
+
+extension PortMapperStatus {
+    /// Whether some router speaks a protocol and has not refused yet.
+    fileprivate var mayMap: Bool {
+        self.gateways.contains { gateway in
+            gateway.findings.contains { $0.outcome == .available } && gateway.failures.isEmpty && !gateway.isDoubleNAT
+        }
     }
 }

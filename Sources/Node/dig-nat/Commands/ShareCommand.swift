@@ -65,10 +65,11 @@ struct ShareCommand: DigNatCommand {
                 "addresses": .array(network.addresses.map { .string($0.description) }),
             ])
             let host = FileHost(network: network)
-            await network.waitForAddresses(atMost: Self.addressPatience)
+            let isReachable = await network.waitForAddresses(
+                atMost: network.configuration.traversal.relays.isEmpty ? Self.routerPatience : Self.relayPatience)
             do {
                 let (contents, files) = try await self.contents(host, console: console)
-                try await self.serve(contents, files: files, host: host, context: context)
+                try await self.serve(contents, files: files, host: host, announcesAgain: !isReachable, context: context)
             } catch {
                 await host.stop()
                 throw error
@@ -77,8 +78,9 @@ struct ShareCommand: DigNatCommand {
         }
     }
 
-    /// How long a link waits for an address that works from outside.
-    private static let addressPatience: Duration = .seconds(5)
+    /// How long a link waits for an address that works from outside. Routers that answer do so at once.
+    private static let routerPatience: Duration = .seconds(2)
+    private static let relayPatience: Duration = .seconds(5)
 
     /// Adds what is to be shared, and prints the links. Whoever has read the last link may ask for the end: nothing is looked up after it.
     ///
@@ -132,13 +134,19 @@ struct ShareCommand: DigNatCommand {
     // MARK: Serving
 
     /// Returns at the first signal, or when all has been sent once.
-    private func serve(_ contents: [SharedContent], files: [ContentHash: UInt64], host: FileHost, context: CommandContext) async throws {
+    ///
+    /// - Parameter announcesAgain: Whether the links lack an address that works from outside: they are printed again when there is one.
+    private func serve(
+        _ contents: [SharedContent], files: [ContentHash: UInt64], host: FileHost, announcesAgain: Bool, context: CommandContext
+    ) async throws {
         let console = context.console
         console.note("press Ctrl-C to stop")
         var names: [ContentHash: String] = [:]
         for content in contents { names[content.contentHash] = content.name }
         let title = contents.count == 1 ? contents[0].name : "\(contents.count) contents"
 
+        let again = announcesAgain ? Task { await self.announceAgain(contents, host: host, console: console) } : nil
+        defer { again?.cancel() }
         await withTaskGroup(of: Void.self) { [names] group in
             group.addTask { await self.follow(host.events, files: files, names: names, console: console) }
             group.addTask { await Self.showUploads(of: host.network, title: title, console: console) }
@@ -151,6 +159,20 @@ struct ShareCommand: DigNatCommand {
         console.event(["event": "stopped", "bytes": .unsigned(statistics.byteCount)])
         if self.once, !Task.isCancelled {
             for content in contents { try await host.removeFile(content.contentHash) }
+        }
+    }
+
+    /// Waits until this node can be reached from outside and prints the links with what is known then.
+    private func announceAgain(_ contents: [SharedContent], host: FileHost, console: Console) async {
+        let changes = host.network.traversal.environmentChanges
+        for await _ in changes where await host.network.isReachableFromOutside {
+            console.note("this node can be reached from outside now; links that work there:")
+            let addresses = LinkAddresses.select(host.network.addresses)
+            for content in contents {
+                // It was a link before, so it is one with other addresses.
+                try? self.announce(content, addresses: addresses, console: console)
+            }
+            return
         }
     }
 

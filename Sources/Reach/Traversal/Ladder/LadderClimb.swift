@@ -4,20 +4,41 @@ import DIGNet
 
 /// Performs what a ``LadderStateMachine`` asks for, for one peer.
 struct LadderClimb: Sendable {
+    /// What becomes of the peer by other means than this climb's own dials.
+    enum Signal: Sendable {
+        /// The peer dialed, or a punch went through.
+        case direct(any Connection, TraversalMethod)
+        /// One attempt of a punch is over; others follow, perhaps by another method.
+        case punchAttemptFailed(TraversalMethod, cause: String)
+        /// No attempt follows.
+        case punchFailed(cause: String)
+    }
+
+    /// Tells signals until cancelled.
+    typealias Watcher = @Sendable (_ tell: @Sendable (Signal) -> Void) async -> Void
+
     let peer: PeerID
     let rungs: [LadderStateMachine.Rung]
     let configuration: LadderConfiguration
     let source: DialOptions.AddressSource
     let network: NetworkFingerprint
     let dialer: any PeerDialer
-    /// Direct connections to the peer that come about by other means, from now on: the peer dialed, or a punch went through.
-    let directConnections: @Sendable () -> AsyncStream<(any Connection, TraversalMethod)>
+    /// Begins to listen for signals at once; none is missed that comes between the call and the call of what it returns.
+    let watch: @Sendable () -> Watcher
+    /// Punches tell of their attempts themselves: of those, only what came before and what took too long is reported here.
     let report: @Sendable (TraversalEvent) async -> Void
 
     private enum Event: Sendable {
         case ended(TraversalMethod, Result<any Connection, any Error>)
-        case direct(any Connection, TraversalMethod)
+        case signal(Signal)
         case wake
+    }
+
+    fileprivate struct Running {
+        var rung: LadderStateMachine.Rung
+        var task: Task<Void, Never>?
+        var start: ContinuousClock.Instant
+        var startedAt: UInt64
     }
 
     /// Runs until nothing more can come of it. `result` gets the first connection, or a ``TraversalError`` that names what each method did.
@@ -28,26 +49,33 @@ struct LadderClimb: Sendable {
         let begin = clock.now
         var machine = LadderStateMachine(rungs: self.rungs, configuration: self.configuration, now: begin)
         let (events, continuation) = AsyncStream.makeStream(of: Event.self)
-        var running: [TraversalMethod: (task: Task<Void, Never>, rung: LadderStateMachine.Rung, start: ContinuousClock.Instant, startedAt: UInt64)] = [:]
+        var running: [TraversalMethod: Running] = [:]
         var connections: [TraversalMethod: any Connection] = [:]
         var tasks: [Task<Void, Never>] = []
         var attempts: [AttemptRecord] = []
         var timer: (instant: ContinuousClock.Instant, task: Task<Void, Never>)?
+        /// Why no punch will come about any more.
+        var punchFailure: String?
 
-        func ended(_ method: TraversalMethod, _ outcome: AttemptRecord.Outcome) async {
+        func ended(_ method: TraversalMethod, _ outcome: AttemptRecord.Outcome, isToldElsewhere: Bool = false) async {
             guard let entry = running.removeValue(forKey: method) else { return }
-            let addresses = connections[method].map { [$0.remoteAddress] } ?? entry.rung.addresses
+            let addresses = connections[method].map { [$0.remoteAddress] } ?? entry.rung.allAddresses
             let record = AttemptRecord(
                 peer: self.peer, method: method, addresses: addresses, startedAt: entry.startedAt, duration: clock.now - entry.start,
                 outcome: outcome, network: self.network)
             attempts.append(record)
-            await self.report(.ended(record))
+            if !isToldElsewhere { await self.report(.ended(record)) }
+        }
+
+        func connected(_ connection: any Connection, by method: TraversalMethod) async {
+            await self.report(.connected(connection, by: method))
+            result.finish(.success(TraversalResult(connection: connection, method: method, duration: clock.now - begin)))
         }
 
         // What else connects to the peer is watched for from before the first attempt.
-        let watched = self.directConnections()
+        let watcher = self.watch()
         let watch = Task {
-            for await (connection, method) in watched { continuation.yield(.direct(connection, method)) }
+            await watcher { continuation.yield(.signal($0)) }
         }
         var iterator = events.makeAsyncIterator()
         climbing: while true {
@@ -55,6 +83,12 @@ struct LadderClimb: Sendable {
                 switch action {
                 case .start(let rung):
                     await self.report(.started(rung.method))
+                    running[rung.method] = Running(rung: rung, start: clock.now, startedAt: WallClock.nowMilliseconds)
+                    if rung.method.isPunch, let punchFailure {
+                        await ended(rung.method, .failed(punchFailure), isToldElsewhere: true)
+                        machine.failed(rung.method, now: clock.now)
+                        continue
+                    }
                     let task = Task {
                         do {
                             continuation.yield(.ended(rung.method, .success(try await self.attempt(rung))))
@@ -63,15 +97,18 @@ struct LadderClimb: Sendable {
                         }
                     }
                     tasks.append(task)
-                    running[rung.method] = (task, rung, clock.now, WallClock.nowMilliseconds)
+                    running[rung.method]?.task = task
                 case .cancel(let method, let cause):
-                    running[method]?.task.cancel()
+                    running[method]?.task?.cancel()
                     await ended(method, cause.map { .failed($0) } ?? .overtaken)
                 case .connected(let method):
-                    guard let connection = connections[method] else { continue }
-                    await self.report(.connected(connection, by: method))
-                    result.finish(.success(TraversalResult(connection: connection, method: method, duration: clock.now - begin)))
+                    if let connection = connections[method] { await connected(connection, by: method) }
                 case .fail:
+                    if let open = self.dialer.connection(to: self.peer) {
+                        // It came about unnoticed.
+                        await connected(open, by: open.isRelayed ? .circuitRelay : .direct)
+                        continue
+                    }
                     let message = attempts.isEmpty ? "\(self.peer) has no address that can be tried" : "\(self.peer) could not be reached by any method"
                     result.finish(.failure(TraversalError(attempts.isEmpty ? .noMethod : .allMethodsFailed, message, attempts: attempts)))
                 }
@@ -94,6 +131,13 @@ struct LadderClimb: Sendable {
             switch event {
             case .ended(let method, .success(let connection)):
                 guard running[method] != nil else { continue }
+                if method.isRelayed, !connection.isRelayed {
+                    // The peer was faster.
+                    await ended(method, .overtaken)
+                    await connected(connection, by: .direct)
+                    machine.stop()
+                    continue
+                }
                 connections[method] = connection
                 await ended(method, .succeeded)
                 machine.succeeded(method, now: clock.now)
@@ -101,14 +145,33 @@ struct LadderClimb: Sendable {
                 guard running[method] != nil else { continue }
                 await ended(method, .failed(Self.cause(error)))
                 machine.failed(method, now: clock.now)
-            case .direct(let connection, let method):
+            case .signal(.direct(let connection, let method)):
+                if let own = running.first(where: { $0.value.isDial(behind: connection) })?.key {
+                    connections[own] = connection
+                    await ended(own, .succeeded)
+                    machine.succeeded(own, now: clock.now)
+                    continue
+                }
                 if let punch = running.keys.first(where: \.isPunch) {
                     connections[punch] = connection
-                    await ended(punch, .succeeded)
+                    await ended(punch, method.isPunch ? .succeeded : .overtaken, isToldElsewhere: method.isPunch)
                 }
-                await self.report(.connected(connection, by: method))
-                result.finish(.success(TraversalResult(connection: connection, method: method, duration: clock.now - begin)))
+                await connected(connection, by: method)
                 machine.stop()
+            case .signal(.punchAttemptFailed(let method, let cause)):
+                guard running[method] != nil, self.rungs.contains(where: { $0.method.isPunch && $0.method != method }) else { continue }
+                // The next attempt may be of the other method, whose turn it is then.
+                guard method == .tcpHolePunch else { continue }
+                running[method]?.task?.cancel()
+                await ended(method, .failed(cause), isToldElsewhere: true)
+                machine.failed(method, now: clock.now)
+            case .signal(.punchFailed(let cause)):
+                punchFailure = cause
+                for method in running.keys where method.isPunch {
+                    running[method]?.task?.cancel()
+                    await ended(method, .failed(cause), isToldElsewhere: true)
+                    machine.failed(method, now: clock.now)
+                }
             case .wake:
                 break
             }
@@ -117,8 +180,11 @@ struct LadderClimb: Sendable {
         watch.cancel()
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
+        await watch.value
         result.finish(.failure(CancellationError()))
     }
+
+    // MARK: Attempts
 
     private func attempt(_ rung: LadderStateMachine.Rung) async throws -> any Connection {
         var options = DialOptions()
@@ -132,7 +198,7 @@ struct LadderClimb: Sendable {
         }
         // Of its own: it must not wait for what another method does.
         options.requiresNew = true
-        return try await self.dialer.connect(to: self.peer, addresses: rung.addresses, options: options)
+        return try await self.dial(rung, options: options)
     }
 
     /// Opens the path through which the two ends agree, and waits: the end that was called begins (DCUtR, "Upgrading").
@@ -141,7 +207,7 @@ struct LadderClimb: Sendable {
         if let open = self.dialer.connection(to: self.peer) {
             connection = open
         } else {
-            connection = try await self.dialer.connect(to: self.peer, addresses: rung.addresses, options: options)
+            connection = try await self.dial(rung, options: options)
         }
         guard connection.isRelayed else { return connection }
         // The direct connection is reported from elsewhere; the machine ends this wait.
@@ -149,9 +215,44 @@ struct LadderClimb: Sendable {
         throw ConnectionError(.timedOut, "the peer did not get through")
     }
 
+    /// Dials what the user named on the user's word, and what the peer says about itself on a stranger's, at the same time.
+    private func dial(_ rung: LadderStateMachine.Rung, options: DialOptions) async throws -> any Connection {
+        var cautious = options
+        cautious.source = .stranger
+        guard !rung.heard.isEmpty else { return try await self.dialer.connect(to: self.peer, addresses: rung.addresses, options: options) }
+        guard !rung.addresses.isEmpty, options.source != .stranger else {
+            return try await self.dialer.connect(to: self.peer, addresses: rung.allAddresses, options: cautious)
+        }
+        return try await withThrowingTaskGroup(of: (any Connection).self) { [cautious] group in
+            group.addTask { try await self.dialer.connect(to: self.peer, addresses: rung.addresses, options: options) }
+            group.addTask { try await self.dialer.connect(to: self.peer, addresses: rung.heard, options: cautious) }
+            var causes: [String] = []
+            while let outcome = await group.nextResult() {
+                switch outcome {
+                case .success(let connection):
+                    group.cancelAll()
+                    return connection
+                case .failure(let error):
+                    try Task.checkCancellation()
+                    causes.append(Self.cause(error))
+                }
+            }
+            throw ConnectionError(.allAttemptsFailed, causes.joined(separator: "; "))
+        }
+    }
+
     /// Without what the record says anyway.
     static func cause(_ error: any Error) -> String {
         if let error = error as? ConnectionError, error.code == .allAttemptsFailed, let cause = error.cause { return "\(cause)" }
         return "\(error)"
+    }
+}
+
+extension LadderClimb.Running {
+    /// Whether `connection` is one that this rung's dial made.
+    fileprivate func isDial(behind connection: any Connection) -> Bool {
+        guard !self.rung.method.isPunch, !self.rung.method.isRelayed, connection.role == .dialer else { return false }
+        let address = connection.remoteAddress.removingPeerID()
+        return self.rung.allAddresses.contains { $0.removingPeerID() == address }
     }
 }

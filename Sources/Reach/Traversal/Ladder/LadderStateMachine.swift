@@ -3,14 +3,19 @@ import DIGMultiformats
 /// Decides which method is tried when, for one peer. Opens nothing.
 ///
 /// The owner drains ``poll(now:)`` after each input and when ``deadline`` has passed. Early and repeated polls are harmless. Punching is a
-/// rung only in sequential mode: in a race it begins by itself as soon as a relayed connection is there.
+/// rung in sequential mode, and where nothing may be relayed: in a race it begins by itself as soon as a relayed connection is there.
 struct LadderStateMachine {
     typealias Instant = ContinuousClock.Instant
 
     /// A method and the addresses that it can use.
     struct Rung: Hashable {
         var method: TraversalMethod
+        /// Named by whoever asked for the peer.
         var addresses: [Multiaddr]
+        /// What the peer says about itself: a stranger's word.
+        var heard: [Multiaddr] = []
+
+        var allAddresses: [Multiaddr] { self.addresses + self.heard }
     }
 
     enum Action: Hashable {
@@ -36,7 +41,8 @@ struct LadderStateMachine {
     /// - Parameter rungs: Each method once; those without addresses are left out by the owner.
     init(rungs: [Rung], configuration: LadderConfiguration, now: Instant) {
         self.configuration = configuration
-        self.waiting = configuration.mode == .race ? rungs.filter { !$0.method.isPunch } : rungs
+        let beginsByItself = configuration.mode == .race && rungs.contains { $0.method.isRelayed }
+        self.waiting = beginsByItself ? rungs.filter { !$0.method.isPunch } : rungs
         self.nextStartAt = now
     }
 
