@@ -11,21 +11,34 @@ extension NATTraversalManager {
     /// Reaches `peer` by whatever method works, or returns the connection there is.
     ///
     /// In a race the first path is returned, a relayed one too, while direct methods go on; ``events`` tells when a direct connection has taken
-    /// its place. A climb under way to the same peer is joined. Cancelling stops it unless others wait for it.
+    /// its place. A climb under way to the same peer is joined, and what it did not know is tried if it fails. Cancelling stops it unless others
+    /// wait for it.
     ///
     /// - Parameters:
     ///   - addresses: What is known of the peer, circuit addresses among them. What it said itself about its addresses is added.
     ///   - source: Who named the addresses: a stranger's private ones are not dialed.
     ///   - ladder: Replaces the configured mode, order and budgets, for this peer and now.
-    /// - Throws: ``TraversalError`` with what each method did; `CancellationError`.
+    /// - Throws: ``TraversalError`` with what each method did; `ConnectionError` with `.closed`; `CancellationError`.
     public func connect(
         to peer: PeerID, addresses: [Multiaddr], source: DialOptions.AddressSource = .user, ladder: LadderConfiguration? = nil
     ) async throws -> TraversalResult {
-        if let open = self.swarm.connection(to: peer) {
-            return TraversalResult(connection: open, method: self.path(of: peer)?.method ?? .direct, duration: .zero)
+        let wish = Climb.Wish(addresses: Set(addresses), source: source, ladder: ladder ?? self.configuration.ladder)
+        while true {
+            try Task.checkCancellation()
+            if let open = self.swarm.connection(to: peer) {
+                return TraversalResult(connection: open, method: self.path(of: peer)?.method ?? .direct, duration: .zero)
+            }
+            let (climb, isOwn) = try await self.climb(to: peer, addresses: addresses, wish: wish)
+            do {
+                return try await climb.result.wait()
+            } catch is CancellationError where !Task.isCancelled {
+                // Everybody else who waited gave it up at this moment.
+                self.forget(climb, to: peer)
+            } catch let error as TraversalError where !isOwn && !climb.wish.includes(wish) {
+                self.logger.debug("a joined climb failed, trying what it did not know", metadata: ["dig.traversal.error": "\(error.message)"])
+                self.forget(climb, to: peer)
+            }
         }
-        let climb = try await self.climb(to: peer, addresses: addresses, source: source, ladder: ladder ?? self.configuration.ladder)
-        return try await climb.wait()
     }
 
     /// The whitepaper's form: the methods allowed, by name and in order.
@@ -37,115 +50,231 @@ extension NATTraversalManager {
         return try await self.connect(to: peer, addresses: addresses, ladder: ladder)
     }
 
+    /// A ladder being climbed, and what for.
+    struct Climb: Sendable {
+        struct Wish: Hashable, Sendable {
+            var addresses: Set<Multiaddr>
+            var source: DialOptions.AddressSource
+            var ladder: LadderConfiguration
+
+            /// Whether whoever wishes `other` cannot expect more than from this.
+            func includes(_ other: Self) -> Bool {
+                other.addresses.isSubset(of: self.addresses) && (self.source == other.source || self.source == .user) && self.ladder == other.ladder
+            }
+        }
+
+        let result: SharedTask<TraversalResult>
+        let wish: Wish
+        let network: NetworkFingerprint
+        /// Those who wait have been told; what it goes on for is a better path.
+        var isAnswered = false
+    }
+
     /// The climb under way, or a new one.
-    private func climb(
-        to peer: PeerID, addresses: [Multiaddr], source: DialOptions.AddressSource, ladder: LadderConfiguration
-    ) async throws -> SharedTask<TraversalResult> {
+    private func climb(to peer: PeerID, addresses: [Multiaddr], wish: Climb.Wish) async throws -> (Climb, isOwn: Bool) {
         let network = self.network
+        let ladder = wish.ladder
         let statistics: [TraversalMethod: MethodStatistics]
         do { statistics = try await self.store.statistics(in: network) } catch {
             self.logger.info("the order of methods could not be read", metadata: ["dig.traversal.error": "\(error)"])
             statistics = [:]
         }
         let record = self.state.withLock { $0.capabilities.record(of: peer, now: WallClock.nowMilliseconds) }
-        let policy = self.configuration.addressPolicy
-        // What the peer says is a stranger's word: private addresses only if the user named them too.
-        let known = addresses + (record?.addresses.map(\.address).filter { policy.isPublic($0) } ?? [])
-        let rungs = LadderPlan.rungs(ladder.methods(learned: statistics), addresses: known, capabilities: record, policy: policy)
-        for rung in rungs where rung.method == .direct { rung.addresses.forEach(self.reachability.contacting) }
+        let rungs = LadderPlan.rungs(ladder.methods(learned: statistics), addresses: addresses, capabilities: record, policy: self.configuration.addressPolicy)
 
-        let result = SharedTask<TraversalResult>()
-        let existing = try self.state.withLock { state throws(ConnectionError) -> SharedTask<TraversalResult>? in
+        let new = Climb(result: SharedTask<TraversalResult>(), wish: wish, network: network)
+        let (existing, stale) = try self.state.withLock { state throws(ConnectionError) -> (Climb?, Climb?) in
             guard !state.isClosed else { throw ConnectionError(.closed, "NAT traversal is shut down") }
-            if let existing = state.climbs[peer] { return existing }
-            state.climbs[peer] = result
-            return nil
+            let known = state.climbs[peer]
+            // One that has found a path goes on for a direct one, which is of no use when the path is gone again.
+            if let known, !known.isAnswered || self.swarm.connection(to: peer) != nil { return (known, nil) }
+            state.climbs[peer] = new
+            return (nil, known)
         }
-        if let existing { return existing }
+        if let existing { return (existing, false) }
+        stale?.result.cancel()
         let climb = LadderClimb(
-            peer: peer, rungs: rungs, configuration: ladder, source: source, network: network, dialer: self.swarm,
-            directConnections: { self.directConnections(to: peer) }, report: { await self.report($0, about: peer) })
+            peer: peer, rungs: rungs, configuration: ladder, source: wish.source, network: network, dialer: self.dialer,
+            watch: { self.signals(about: peer) }, report: { await self.report($0, about: peer, by: new) })
         let task = self.spawn {
-            await climb.run(result: result)
-            self.state.withLock { state in
-                if state.climbs[peer] === result { state.climbs[peer] = nil }
-            }
+            await climb.run(result: new.result)
+            self.forget(new, to: peer)
         }
         if let task {
-            result.started(task)
+            new.result.started(task)
         } else {
-            result.finish(.failure(ConnectionError(.closed, "NAT traversal is shut down")))
+            new.result.finish(.failure(ConnectionError(.closed, "NAT traversal is shut down")))
+            self.forget(new, to: peer)
         }
-        return result
+        return (new, true)
     }
 
-    /// Direct connections to `peer` that come about by other means than its climb.
-    private func directConnections(to peer: PeerID) -> AsyncStream<(any Connection, TraversalMethod)> {
-        let (stream, continuation) = AsyncStream.makeStream(of: (any Connection, TraversalMethod).self, bufferingPolicy: .bufferingNewest(1))
-        let events = self.swarm.events
-        let task = Task {
-            for await event in events {
-                switch event {
-                case .upgraded(let connection) where connection.remotePeer == peer && !connection.isRelayed,
-                    .connected(let connection) where connection.remotePeer == peer && !connection.isRelayed && connection.role == .listener:
-                    let method = self.state.withLock { $0.punches[peer]?.method ?? $0.methods[peer] } ?? .direct
-                    continuation.yield((connection, method.isRelayed ? .direct : method))
-                default: break
-                }
+    /// Lets nobody join `climb` any more.
+    private func forget(_ climb: Climb, to peer: PeerID) {
+        self.state.withLock { state in
+            if state.climbs[peer]?.result === climb.result { state.climbs[peer] = nil }
+        }
+    }
+
+    private func report(_ event: TraversalEvent, about peer: PeerID, by climb: Climb) async {
+        if case .connected = event {
+            self.state.withLock { state in
+                if state.climbs[peer]?.result === climb.result { state.climbs[peer]?.isAnswered = true }
             }
         }
-        continuation.onTermination = { _ in task.cancel() }
-        return stream
+        await self.report(event, about: peer)
+    }
+
+    /// What becomes of `peer` by other means than its climb's dials.
+    private func signals(about peer: PeerID) -> LadderClimb.Watcher {
+        let events = self.swarm.events
+        let punches = self.puncher.events
+        return { tell in
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    for await event in events {
+                        switch event {
+                        case .upgraded(let connection), .connected(let connection):
+                            // Dials of this node tell of themselves.
+                            guard connection.remotePeer == peer, !connection.isRelayed, connection.role == .listener else { continue }
+                            // So do punches, which know by what method.
+                            guard self.state.withLock({ $0.punches[peer] == nil }) else { continue }
+                            tell(.direct(connection, self.punchMethod(of: connection) ?? .direct))
+                        default: break
+                        }
+                    }
+                }
+                group.addTask {
+                    for await event in punches where event.peer == peer {
+                        switch event.kind {
+                        case .succeeded(let connection, let method, _): tell(.direct(connection, TraversalMethod(method)))
+                        case .attemptFailed(let attempt):
+                            tell(.punchAttemptFailed(TraversalMethod(attempt.method), cause: LadderClimb.cause(attempt.error)))
+                        case .failed(let error) where error.code != .busy:
+                            if let open = self.swarm.connection(to: peer), !open.isRelayed {
+                                tell(.direct(open, self.punchMethod(of: open) ?? .direct))
+                            } else {
+                                tell(.punchFailed(cause: "\(error)"))
+                            }
+                        case .started, .synchronized, .failed: break
+                        }
+                    }
+                }
+                await group.waitForAll()
+            }
+        }
+    }
+
+    /// The method that punched the hole for `connection`, if one did and it was reported already.
+    private func punchMethod(of connection: any Connection) -> TraversalMethod? {
+        self.state.withLock { $0.methods[connection.remotePeer] }.flatMap { $0.isPunch ? $0 : nil }
     }
 
     /// Keeps what came of an attempt, and tells whoever listens.
     func report(_ event: TraversalEvent, about peer: PeerID) async {
         switch event {
         case .ended(let record):
-            self.state.withLock { $0.capabilities.add(record, now: WallClock.nowMilliseconds) }
+            self.state.withLock { state in
+                state.capabilities.add(record, now: WallClock.nowMilliseconds)
+                if record.outcome == .succeeded { state.workingMethods.insert(record.method) }
+            }
             do { try await self.store.add(record) } catch {
                 self.logger.info("an attempt could not be recorded", metadata: ["dig.traversal.error": "\(error)"])
             }
-        case .connected(_, let method):
-            self.state.withLock { $0.methods[peer] = method }
+        case .connected(let connection, let method):
+            // Not of a peer that is gone already: nobody would take it out again.
+            self.state.withLock { state in
+                guard self.swarm.connection(to: peer) != nil else { return }
+                if state.methods.count >= Self.maximumMethodCount {
+                    state.methods = state.methods.filter { self.swarm.connection(to: $0.key) != nil }
+                }
+                // Who climbs may take a punch for a dial of the peer's.
+                if state.methods[peer]?.isPunch == true, !method.isPunch, !connection.isRelayed { return }
+                state.methods[peer] = method
+            }
         case .started: break
         }
         self.hub.emit((peer, event))
     }
 
+    /// Connected peers of which it is kept how; a multiple of what a swarm holds.
+    private static let maximumMethodCount = 4096
+
     // MARK: Punches
+
+    /// Punches kept of which no end was heard. The hole puncher has fewer at a time.
+    private static let maximumPunchCount = 256
+
+    struct PunchProgress {
+        var method: TraversalMethod
+        var start: ContinuousClock.Instant
+        var startedAt: UInt64
+        var addresses: [Multiaddr] = []
+        /// An attempt of this punch was recorded.
+        var hasFailed = false
+
+        init(_ method: TraversalMethod) {
+            self.method = method
+            self.start = .now
+            self.startedAt = WallClock.nowMilliseconds
+        }
+    }
 
     /// Turns what the hole puncher tells into attempts.
     func punchHappened(_ event: PunchEvent) async {
         let peer = event.peer
-        func record(_ progress: PunchProgress, _ outcome: AttemptRecord.Outcome, method: TraversalMethod? = nil) -> AttemptRecord {
+        let network = self.state.withLock { $0.climbs[peer]?.network } ?? self.network
+        func record(_ progress: PunchProgress, _ outcome: AttemptRecord.Outcome) -> AttemptRecord {
             AttemptRecord(
-                peer: peer, method: method ?? progress.method, addresses: progress.addresses, startedAt: progress.startedAt,
-                duration: ContinuousClock.now - progress.start, outcome: outcome, network: self.network)
+                peer: peer, method: progress.method, addresses: progress.addresses, startedAt: progress.startedAt,
+                duration: ContinuousClock.now - progress.start, outcome: outcome, network: network)
         }
         switch event.kind {
         case .started(_, let punch):
             let method = TraversalMethod(punch)
-            self.state.withLock { $0.punches[peer] = PunchProgress(method: method, start: .now, startedAt: WallClock.nowMilliseconds) }
+            self.state.withLock { state in
+                var progress = PunchProgress(method)
+                progress.hasFailed = state.punches[peer]?.hasFailed ?? false
+                state.punches[peer] = progress
+                guard state.punches.count > Self.maximumPunchCount, let oldest = state.punches.min(by: { $0.value.start < $1.value.start }) else { return }
+                state.punches[oldest.key] = nil
+            }
             self.hub.emit((peer, .started(method)))
         case .synchronized(_, let addresses):
             self.state.withLock { $0.punches[peer]?.addresses = addresses }
         case .attemptFailed(let attempt):
-            guard let progress = self.state.withLock({ state in
-                state.punches[peer]?.hasAttempt = true
-                return state.punches[peer]
-            }) else { return }
+            var progress = self.state.withLock { $0.punches[peer] } ?? PunchProgress(TraversalMethod(attempt.method))
+            progress.method = TraversalMethod(attempt.method)
             await self.report(.ended(record(progress, .failed("attempt \(attempt.number): \(LadderClimb.cause(attempt.error))"))), about: peer)
+            self.state.withLock { $0.punches[peer]?.hasFailed = true }
         case .succeeded(let connection, let punch, let duration):
-            let method = TraversalMethod(punch)
-            var progress = self.state.withLock { $0.punches.removeValue(forKey: peer) } ?? PunchProgress(method: method, start: .now - duration, startedAt: WallClock.nowMilliseconds)
+            var progress = self.state.withLock { $0.punches.removeValue(forKey: peer) } ?? PunchProgress(TraversalMethod(punch))
+            if progress.addresses.isEmpty { progress.start = .now - duration }
+            progress.method = TraversalMethod(punch)
             progress.addresses = [connection.remoteAddress]
-            await self.report(.ended(record(progress, .succeeded, method: method)), about: peer)
-            await self.report(.connected(connection, by: method), about: peer)
+            await self.report(.ended(record(progress, .succeeded)), about: peer)
+            await self.report(.connected(connection, by: progress.method), about: peer)
         case .failed(let error):
-            guard let progress = self.state.withLock({ $0.punches.removeValue(forKey: peer) }), !progress.hasAttempt else { return }
-            await self.report(.ended(record(progress, .failed("\(error)"))), about: peer)
+            let progress = self.state.withLock { $0.punches.removeValue(forKey: peer) }
+            // Attempts that were made have told; the end of the node, and a punch beside another, are nobody's failure.
+            guard progress?.hasFailed != true, ![.busy, .closed, .notRelayed].contains(error.code) else { return }
+            await self.report(.ended(record(progress ?? PunchProgress(.tcpHolePunch), .failed("\(error)"))), about: peer)
         }
+    }
+}
+
+/// Notes whom this node sends something from its listening port: a NAT lets those in, so what they find proves nothing.
+struct ContactNotingDialer: PeerDialer {
+    let base: any PeerDialer
+    let reachability: ReachabilityService
+
+    var localPeer: PeerID { self.base.localPeer }
+
+    func connection(to peer: PeerID) -> (any Connection)? { self.base.connection(to: peer) }
+
+    func connect(to peer: PeerID, addresses: [Multiaddr], options: DialOptions) async throws -> any Connection {
+        for address in addresses where !address.components.contains(.p2pCircuit) { self.reachability.contacting(address) }
+        return try await self.base.connect(to: peer, addresses: addresses, options: options)
     }
 }
 

@@ -23,8 +23,16 @@ extension NATTraversalManager {
         var pumps: [@Sendable () async -> Void] = [
             { await self.followSwarm() }, { await self.followReachability() }, { await self.followRelays() }, { await self.followPunches() },
         ]
+        pumps.append { await self.followUDP() }
         if let portMapper = self.portMapper { pumps.append { await self.followPortMapper(portMapper) } }
         return pumps
+    }
+
+    /// Takes back what was announced and answered: nobody looks after it any more.
+    func withdraw() {
+        self.swarm.unregister(CapabilityExchange.protocolID)
+        self.swarm.setAdvertised([], by: AdvertisedSource.external)
+        self.swarm.setAdvertised([], by: AdvertisedSource.relays)
     }
 
     // MARK: The swarm
@@ -32,6 +40,7 @@ extension NATTraversalManager {
     private func followSwarm() async {
         let events = self.swarm.events
         self.reachability.listenAddressesChanged(self.swarm.listenAddresses)
+        self.lookAtNetwork()
         for connection in self.swarm.connections {
             self.connected(connection)
             if let info = self.swarm.identify(of: connection.remotePeer) { await self.identified(info) }
@@ -49,6 +58,7 @@ extension NATTraversalManager {
                 self.reachability.observed(address, on: connection)
             case .listenAddressesChanged:
                 self.reachability.listenAddressesChanged(self.swarm.listenAddresses)
+                self.lookAtNetwork()
                 await self.requestMappings()
                 self.changes.emit(())
             }
@@ -71,15 +81,7 @@ extension NATTraversalManager {
             if !addresses.isEmpty { await self.relayClient.add(candidate: RelayCandidate(peer: info.peer, addresses: addresses)) }
         }
         guard info.protocols.contains(CapabilityExchange.protocolID) else { return }
-        _ = self.spawn {
-            do {
-                let record = try await CapabilityExchange.ask(connection)
-                self.state.withLock { _ = $0.capabilities.add(record, now: WallClock.nowMilliseconds) }
-            } catch {
-                self.logger.debug(
-                    "no capabilities", metadata: ["dig.traversal.peer": "\(connection.remotePeer)", "dig.traversal.error": "\(error)"])
-            }
-        }
+        self.askCapabilities(on: connection)
     }
 
     // MARK: Reachability
@@ -91,9 +93,10 @@ extension NATTraversalManager {
                 entry.state.isReachable || (entry.external.basis >= .mapped && entry.external.basis < .observed && !entry.state.isUnreachable)
             }.map(\.external.address)
             self.swarm.setAdvertised(addresses, by: AdvertisedSource.external)
+            self.lookAtNetwork()
             switch self.configuration.relayDuty {
             case .automatic:
-                self.relayService.setEnabled(snapshot.overall == .public)
+                self.setRelaying(snapshot.overall == .public)
                 await self.relayClient.setWanted(snapshot.overall != .public)
             case .never:
                 await self.relayClient.setWanted(snapshot.overall != .public)
@@ -123,8 +126,9 @@ extension NATTraversalManager {
     // MARK: Port mapping
 
     private func followPortMapper(_ portMapper: PortMapper) async {
+        let events = portMapper.events
         await self.requestMappings()
-        for await event in portMapper.events {
+        for await event in events {
             switch event {
             case .mapped, .lost, .externalAddressChanged, .removed: await self.mappingsChanged(portMapper)
             case .doubleNAT(let external):

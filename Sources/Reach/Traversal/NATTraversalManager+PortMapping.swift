@@ -26,16 +26,26 @@ extension NATTraversalManager {
     func requestMappings() async {
         guard let portMapper = self.portMapper else { return }
         let ports = Set(self.swarm.listenAddresses.compactMap { Self.mappablePort(of: $0) })
-        let requested = self.state.withLock { $0.requestedMappings }
-        for (port, id) in requested where !ports.contains(port) {
-            await portMapper.remove(id)
-            self.state.withLock { _ = $0.requestedMappings.removeValue(forKey: port) }
+        // Decided at once, so that two who call this at a time do not ask for the same.
+        let (gone, new) = self.state.withLock { state in
+            let gone = state.requestedMappings.filter { !ports.contains($0.key) }
+            for port in gone.keys { state.requestedMappings[port] = nil }
+            let new = ports.filter { state.requestedMappings[$0] == nil }
+            for port in new { state.requestedMappings[port] = .some(nil) }
+            return (gone, new)
         }
-        for port in ports where requested[port] == nil {
+        for id in gone.values.compactMap(\.self) { await portMapper.remove(id) }
+        for port in new {
             do {
                 let id = try await portMapper.add(PortMapping.Request(protocol: .tcp, internalPort: port))
-                self.state.withLock { $0.requestedMappings[port] = id }
+                let isWanted = self.state.withLock { state in
+                    guard state.requestedMappings[port] != nil else { return false }
+                    state.requestedMappings[port] = id
+                    return true
+                }
+                if !isWanted { await portMapper.remove(id) }
             } catch {
+                self.state.withLock { _ = $0.requestedMappings.removeValue(forKey: port) }
                 self.logger.info("a port is not asked for", metadata: ["dig.traversal.port": "\(port)", "dig.traversal.error": "\(error)"])
             }
         }

@@ -7,6 +7,7 @@ public import DIGNet
 import DIGPortMapping
 import DIGSTUN
 public import DIGSwarm
+import DIGUDP
 public import Logging
 public import NIOCore
 public import ServiceLifecycle
@@ -25,38 +26,46 @@ import Synchronization
 /// While it runs, a node that turns out to be reachable by everybody relays for the others.
 public final class NATTraversalManager: Service, Sendable {
     struct State {
-        var climbs: [PeerID: SharedTask<TraversalResult>] = [:]
+        var climbs: [PeerID: Climb] = [:]
         /// Everything that runs beside ``run()``, to be waited for at the end.
         var tasks: [UInt64: Task<Void, Never>] = [:]
         var nextTask: UInt64 = 0
         var capabilities = CapabilityTable()
         var relayAddresses: [Multiaddr] = []
-        /// What the router was asked for, by port.
-        var requestedMappings: [UInt16: PortMapping.ID] = [:]
+        /// What the router was asked for, by port; nil while it is being asked.
+        var requestedMappings: [UInt16: PortMapping.ID?] = [:]
         var mappings: [Multiaddr: PortMapping.Method] = [:]
         /// Punches under way, and when the attempt in progress began.
         var punches: [PeerID: PunchProgress] = [:]
         /// How the open connection to a peer was made, where this node knows.
         var methods: [PeerID: TraversalMethod] = [:]
+        /// What has worked since this node runs.
+        var workingMethods: Set<TraversalMethod> = []
+        /// Peers being asked for their capabilities; true: something changed meanwhile, ask once more.
+        var asked: [PeerID: Bool] = [:]
+        /// The records signed last, for the local network and for everybody.
+        var ownRecords: [Bool: SignedRecord] = [:]
+        /// The interfaces' addresses and the external ones, as last seen.
+        var interfaces = NetworkFingerprint.unknown
+        var externals: Set<Multiaddr> = []
+        var udp: UDPEndpoint?
+        var udpBehavior: NATBehavior?
+        var udpProblem: String?
         var isClosed = false
-    }
-
-    struct PunchProgress {
-        var method: TraversalMethod
-        var start: ContinuousClock.Instant
-        var startedAt: UInt64
-        var addresses: [Multiaddr] = []
-        var hasAttempt = false
     }
 
     public let configuration: TraversalConfiguration
     let swarm: Swarm
+    /// The swarm, for this node's own attempts and punches.
+    let dialer: ContactNotingDialer
     let identity: KeyPair
     let store: any AttemptStore
     let logger: Logger
     let reachability: ReachabilityService
     let relayClient: RelayClient
     let relayService: RelayService
+    /// Connections that the swarm keeps at most, without and with relaying.
+    private let connectionLimits: (own: Int, relaying: Int)
     let puncher: HolePuncher
     let portMapper: PortMapper?
     let autoNATv1Server: AutoNATv1Server
@@ -65,6 +74,10 @@ public final class NATTraversalManager: Service, Sendable {
     let hub: EventBroadcast<(PeerID, TraversalEvent)>
     let changes: EventBroadcast<Void>
     let state = Mutex(State())
+    /// Yielded to when it is time to ask the STUN servers.
+    let udpLooks: AsyncStream<Void>.Continuation
+    let udpLookTimes: AsyncStream<Void>
+    let stunServer: STUNServer
 
     /// - Parameters:
     ///   - circuits: One of the swarm's transports. Is attached to the swarm here.
@@ -84,6 +97,8 @@ public final class NATTraversalManager: Service, Sendable {
         self.circuits = circuits
         self.hub = EventBroadcast(bufferCount: configuration.eventBufferCount)
         self.changes = EventBroadcast(bufferCount: 1)
+        (self.udpLookTimes, self.udpLooks) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        self.stunServer = STUNServer(logger: logger)
         circuits.attach(dialer: swarm, router: swarm, protector: swarm)
         circuits.configuredRelays = Set(configuration.relays.compactMap(\.peerID))
 
@@ -93,6 +108,7 @@ public final class NATTraversalManager: Service, Sendable {
         reachability.isPublic = { policy.isPublic($0) }
         let reachabilityService = ReachabilityService(dialer: swarm, router: swarm, configuration: reachability, logger: logger)
         self.reachability = reachabilityService
+        self.dialer = ContactNotingDialer(base: swarm, reachability: reachabilityService)
 
         var relayClient = configuration.relayClient
         relayClient.relays += configuration.relays.compactMap { address in
@@ -102,6 +118,9 @@ public final class NATTraversalManager: Service, Sendable {
 
         var relayService = configuration.relayService
         relayService.addressPolicy = policy
+        let allowance = configuration.relayConnectionAllowance ?? (relayService.maximumReservations + relayService.maximumCircuits)
+        self.connectionLimits = (swarm.maximumConnections, swarm.maximumConnections + max(0, allowance))
+        relayService.maximumReservations = min(relayService.maximumReservations, self.connectionLimits.relaying / 4 * 3)
         self.relayService = RelayService(
             identity: identity, dialer: swarm, router: swarm, protector: swarm, addresses: { swarm.announcedAddresses },
             configuration: relayService, logger: logger)
@@ -110,7 +129,7 @@ public final class NATTraversalManager: Service, Sendable {
         punching.addressPolicy = policy
         if let allowed = configuration.ladder.preferredMethods { punching.allow(allowed) }
         self.puncher = HolePuncher(
-            dialer: swarm, router: swarm, identity: identity, configuration: punching,
+            dialer: self.dialer, router: swarm, identity: identity, configuration: punching,
             localAddresses: { _ in Self.punchAddresses(reachabilityService.snapshot, listening: swarm.listenAddresses) },
             punchability: { LocalPunchability(reachabilityService.snapshot.tcpMapping) }, logger: logger)
 
@@ -125,10 +144,10 @@ public final class NATTraversalManager: Service, Sendable {
         v2.policy = DialBackPolicy(isPublic: { policy.isPublic($0) })
         self.autoNATv2Server = AutoNATv2Server(dialer: dialBacks, router: swarm, configuration: v2, logger: logger)
 
-        swarm.register(CapabilityExchange.protocolID) { [weak self] stream, _ in
+        swarm.register(CapabilityExchange.protocolID) { [weak self] stream, connection in
             CapabilityExchange.answer(stream) { [weak self] in
                 guard let self else { throw ConnectionError(.closed, "the node is shutting down") }
-                return try self.ownCapabilities().sealed(with: self.identity)
+                return try self.signedCapabilities(for: connection)
             }
         }
     }
@@ -138,8 +157,11 @@ public final class NATTraversalManager: Service, Sendable {
     /// Takes part until cancelled or shut down gracefully.
     public func run() async throws {
         // Circuits through every relay at which there is a place.
-        try await self.swarm.listen(on: [Multiaddr(components: [.p2pCircuit])])
-        if self.configuration.relayDuty == .always { self.relayService.setEnabled(true) }
+        do { try await self.swarm.listen(on: [Multiaddr(components: [.p2pCircuit])]) } catch {
+            await self.shutdown()
+            throw error
+        }
+        if self.configuration.relayDuty == .always { self.setRelaying(true) }
         await self.relayClient.setWanted(self.configuration.relayDuty != .always)
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
@@ -162,6 +184,12 @@ public final class NATTraversalManager: Service, Sendable {
         await self.shutdown()
     }
 
+    /// Begins or ends to relay for others, which takes connections.
+    func setRelaying(_ isOn: Bool) {
+        self.swarm.maximumConnections = isOn ? self.connectionLimits.relaying : self.connectionLimits.own
+        self.relayService.setEnabled(isOn)
+    }
+
     private var parts: [(String, any Service)] {
         var parts: [(String, any Service)] = [
             ("reachability", self.reachability), ("relay client", self.relayClient), ("hole punching", self.puncher),
@@ -178,13 +206,15 @@ public final class NATTraversalManager: Service, Sendable {
             return (Array(state.climbs.values), Array(state.tasks.values))
         }
         for climb in climbs {
-            climb.finish(.failure(ConnectionError(.closed, "NAT traversal is shut down")))
-            climb.cancel()
+            climb.result.finish(.failure(ConnectionError(.closed, "NAT traversal is shut down")))
+            climb.result.cancel()
         }
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
+        self.withdraw()
         self.hub.finish()
         self.changes.finish()
+        self.udpLooks.finish()
     }
 
     /// Starts work that ``run()`` waits for at its end.
@@ -210,7 +240,8 @@ public final class NATTraversalManager: Service, Sendable {
             NATEnvironment(
                 listenAddresses: self.swarm.listenAddresses, announcedAddresses: self.swarm.announcedAddresses, reachability: self.reachability.snapshot,
                 portMapping: await self.portMapper?.status, relayAddresses: self.state.withLock { $0.relayAddresses },
-                relayService: self.relayService.statistics, network: self.network)
+                relayService: self.relayService.statistics, network: self.network, udp: self.state.withLock { $0.udpBehavior },
+                udpProblem: self.state.withLock { $0.udpProblem })
         }
     }
 
@@ -241,36 +272,6 @@ public final class NATTraversalManager: Service, Sendable {
             interfaces: self.swarm.listenAddresses)
     }
 
-    /// The record that this node signs.
-    func ownCapabilities() -> PeerConnectionCapabilities {
-        let snapshot = self.reachability.snapshot
-        let relays = self.state.withLock { $0.relayAddresses }
-        let mappings = self.mappings
-        var addresses: [PeerConnectionCapabilities.Address] = []
-        for address in self.swarm.announcedAddresses {
-            let origin: AddressOrigin =
-                if address.components.contains(.p2pCircuit) || relays.contains(address) {
-                    .relay
-                } else if let method = mappings[address] {
-                    AddressOrigin(method)
-                } else if snapshot.addresses.contains(where: { $0.external.address == address && $0.external.basis >= .observed }) {
-                    .observed
-                } else {
-                    .interface
-                }
-            addresses.append(.init(address, origin: origin))
-        }
-        let tier: ConnectionTier =
-            switch snapshot.overall {
-            case .public: .directCapable
-            case .private: .natRestricted
-            case .unknown: .unknown
-            }
-        return PeerConnectionCapabilities(
-            peer: self.identity.peerID, issuedAt: WallClock.nowMilliseconds, tier: tier, relays: self.relayService.isEnabled,
-            addresses: Array(addresses.prefix(PeerConnectionCapabilities.maximumAddressCount)), mapping: NATMapping(snapshot.tcpMapping))
-    }
-
     /// Where a peer should aim that dials at the same time: what others saw, with the port that the NAT shows.
     private static func punchAddresses(_ snapshot: ReachabilitySnapshot, listening: [Multiaddr]) -> [Multiaddr] {
         var addresses: [Multiaddr] = []
@@ -292,16 +293,5 @@ extension HolePunchingConfiguration {
             }
         }
         self.dialsDirectlyToo = self.dialsDirectlyToo && methods.contains(.direct)
-    }
-}
-
-extension AddressOrigin {
-    init(_ method: PortMapping.Method) {
-        self =
-            switch method {
-            case .upnp: .upnp
-            case .natpmp: .natPMP
-            case .pcp: .pcp
-            }
     }
 }

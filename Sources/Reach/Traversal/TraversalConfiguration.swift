@@ -3,6 +3,7 @@ public import DIGHolePunching
 public import DIGMultiformats
 public import DIGNet
 public import DIGPortMapping
+public import DIGSTUN
 
 /// How a node reaches others and lets itself be reached.
 public struct TraversalConfiguration: Sendable {
@@ -19,12 +20,19 @@ public struct TraversalConfiguration: Sendable {
     /// Relays to hold a place at while nobody gets through directly. Each ends with `/p2p/<relay>`.
     public var relays: [Multiaddr] = []
     public var relayDuty: RelayDuty = .automatic
+    /// Connections that the swarm may keep beyond its own maximum while this node relays. nil: as many as reservations and circuits may be.
+    ///
+    /// With less, fewer reservations are given: never for more than three quarters of all connections, so that whoever wants to reach the
+    /// peers behind finds room.
+    public var relayConnectionAllowance: Int?
     /// Asks the router to forward the listening port.
     public var usesPortMapping = true
     /// Networks that must have seen an address before it is believed. Where fewer relays are configured, each of them has to have seen it.
     public var minimumObservers = 2
     /// Which addresses strangers may name. Applies to every part.
     public var addressPolicy = AddressPolicy()
+    /// Servers that are asked what NAT is in front of the UDP port. Empty: nobody is asked.
+    public var stunServers: [STUNServerAddress] = []
     public var portMapping = PortMapperConfiguration()
     public var holePunching = HolePunchingConfiguration()
     public var relayClient = RelayClientConfiguration()

@@ -23,22 +23,31 @@ struct LadderClimbTests {
     private final class Reports: Sendable {
         let records = Mutex<[AttemptRecord]>([])
         let connected = Mutex<[TraversalMethod]>([])
+        let started = Mutex<[TraversalMethod]>([])
     }
 
     private func climb(_ methods: [TraversalMethod], mode: TraversalMode = .race, reports: Reports) throws -> LadderClimb {
+        try self.climb(
+            methods.map { .init(method: $0, addresses: [$0.isRelayed || $0.isPunch ? self.circuit : self.direct]) }, mode: mode, reports: reports)
+    }
+
+    private func climb(_ rungs: [LadderStateMachine.Rung], mode: TraversalMode = .race, reports: Reports) throws -> LadderClimb {
         var configuration = LadderConfiguration()
         configuration.mode = mode
         configuration.stagger = .milliseconds(1)
         return LadderClimb(
             peer: try KeyPair.generate().peerID,
-            rungs: methods.map { .init(method: $0, addresses: [$0.isRelayed || $0.isPunch ? self.circuit : self.direct]) },
+            rungs: rungs,
             configuration: configuration, source: .user, network: .unknown, dialer: self.dialer,
-            directConnections: { [dialer] in dialer.directConnections() },
+            watch: { [dialer] in
+                let signals = dialer.signals()
+                return { tell in for await signal in signals { tell(signal) } }
+            },
             report: { event in
                 switch event {
                 case .ended(let record): reports.records.withLock { $0.append(record) }
                 case .connected(_, let method): reports.connected.withLock { $0.append(method) }
-                case .started: break
+                case .started(let method): reports.started.withLock { $0.append(method) }
                 }
             })
     }
@@ -75,7 +84,7 @@ struct LadderClimbTests {
         }
     }
 
-    @Test("A punch waits on the relayed path for the direct one")
+    @Test("A punch waits on the relayed path for the direct one, and leaves the record of it to the puncher")
     func punch() async throws {
         let reports = Reports()
         let climb = try self.climb([.tcpHolePunch, .circuitRelay], mode: .sequential, reports: reports)
@@ -83,12 +92,93 @@ struct LadderClimbTests {
         let running = Task { await climb.run(result: result) }
         self.dialer.answer(self.circuit, with: .success(ScriptedConnection(to: climb.peer, at: self.circuit)))
         await self.dialer.dialed(self.circuit)
-        self.dialer.connectDirectly(ScriptedConnection(to: climb.peer, at: self.direct))
+        self.dialer.tell(.direct(ScriptedConnection(to: climb.peer, at: self.direct), .tcpHolePunch))
         let reached = try await result.wait()
         #expect(!reached.connection.isRelayed)
         #expect(reached.method == .tcpHolePunch)
         await running.value
-        #expect(reports.records.withLock { $0.map(\.outcome) } == [.succeeded])
+        #expect(reports.records.withLock { $0.isEmpty })
+        #expect(reports.connected.withLock { $0 } == [.tcpHolePunch])
+    }
+
+    @Test("A punch that cannot succeed ends before its budget, with its reason, and simultaneous open is not waited for (NAT-21)")
+    func punchFails() async throws {
+        let reports = Reports()
+        let climb = try self.climb([.tcpHolePunch, .tcpSimultaneousOpen, .circuitRelay], mode: .sequential, reports: reports)
+        let result = SharedTask<TraversalResult>()
+        let running = Task { await climb.run(result: result) }
+        self.dialer.answer(self.circuit, with: .success(ScriptedConnection(to: climb.peer, at: self.circuit)))
+        await self.dialer.dialed(self.circuit)
+        self.dialer.tell(.punchFailed(cause: "mapping not reusable"))
+        #expect(try await result.wait().method == .circuitRelay)
+        await running.value
+        #expect(reports.started.withLock { $0 } == [.tcpHolePunch, .tcpSimultaneousOpen, .circuitRelay])
+        #expect(reports.records.withLock { $0.map(\.method) } == [.circuitRelay])
+    }
+
+    @Test("After a failed hole punch it is simultaneous open's turn (ENV-07, ENV-09)")
+    func punchThenSimultaneousOpen() async throws {
+        let reports = Reports()
+        let climb = try self.climb([.tcpHolePunch, .tcpSimultaneousOpen, .circuitRelay], mode: .sequential, reports: reports)
+        let result = SharedTask<TraversalResult>()
+        let running = Task { await climb.run(result: result) }
+        self.dialer.answer(self.circuit, with: .success(ScriptedConnection(to: climb.peer, at: self.circuit)))
+        await self.dialer.dialed(self.circuit)
+        self.dialer.tell(.punchAttemptFailed(.tcpHolePunch, cause: "refused"))
+        self.dialer.tell(.punchAttemptFailed(.tcpSimultaneousOpen, cause: "refused"))
+        self.dialer.tell(.direct(ScriptedConnection(to: climb.peer, at: self.direct), .tcpSimultaneousOpen))
+        #expect(try await result.wait().method == .tcpSimultaneousOpen)
+        await running.value
+        #expect(reports.started.withLock { $0 } == [.tcpHolePunch, .tcpSimultaneousOpen])
+    }
+
+    @Test("A dial of one's own that is heard of twice is that method's success, not overtaken by itself")
+    func heardTwice() async throws {
+        let reports = Reports()
+        let climb = try self.climb([.portMapping, .circuitRelay], reports: reports)
+        let result = SharedTask<TraversalResult>()
+        let running = Task { await climb.run(result: result) }
+        self.dialer.answer(self.circuit, with: .success(ScriptedConnection(to: climb.peer, at: self.circuit)))
+        #expect(try await result.wait().method == .circuitRelay)
+        self.dialer.tell(.direct(ScriptedConnection(to: climb.peer, at: self.direct), .direct))
+        await running.value
+        #expect(reports.connected.withLock { $0 } == [.circuitRelay, .portMapping])
+        #expect(reports.records.withLock { $0.map(\.outcome) } == [.succeeded, .succeeded])
+    }
+
+    @Test("What the peer says about itself is dialed on a stranger's word, beside what the user named")
+    func heard() async throws {
+        let named = self.direct
+        let heard = try Multiaddr("/dns4/peer.example/tcp/4001")
+        var rung = LadderStateMachine.Rung(method: .direct, addresses: [named])
+        rung.heard = [heard]
+        let climb = try self.climb([rung], reports: Reports())
+        let result = SharedTask<TraversalResult>()
+        let running = Task { await climb.run(result: result) }
+        await self.dialer.dialed(named)
+        await self.dialer.dialed(heard)
+        self.dialer.answer(named, with: .failure(ConnectionError(.timedOut, "no answer")))
+        self.dialer.answer(heard, with: .failure(ConnectionError(.addressForbidden, "forbidden")))
+        let error = await #expect(throws: TraversalError.self) { try await result.wait() }
+        await running.value
+        #expect(self.dialer.sources(of: named) == [.user])
+        #expect(self.dialer.sources(of: heard) == [.stranger])
+        guard case .failed(let cause)? = error?.attempts.first?.outcome else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(cause.contains("no answer") && cause.contains("forbidden"))
+        #expect(error?.attempts.first?.addresses == [named, heard])
+    }
+
+    @Test("A connection that came about unnoticed is no failure")
+    func unnoticed() async throws {
+        let climb = try self.climb([.direct], reports: Reports())
+        self.dialer.answer(self.direct, with: .failure(ConnectionError(.timedOut, "no answer")))
+        self.dialer.open = ScriptedConnection(to: climb.peer, at: self.circuit)
+        let result = SharedTask<TraversalResult>()
+        await climb.run(result: result)
+        #expect(try await result.wait().method == .circuitRelay)
     }
 
     @Test("Cancelled, it leaves no attempt running")
@@ -113,7 +203,9 @@ final class ScriptedDialer: PeerDialer {
         var answers: [Multiaddr: Result<ScriptedConnection, any Error>] = [:]
         var dialed: Set<Multiaddr> = []
         var running = 0
-        var watchers: [AsyncStream<(any Connection, TraversalMethod)>.Continuation] = []
+        var watchers: [AsyncStream<LadderClimb.Signal>.Continuation] = []
+        var sources: [Multiaddr: Set<DialOptions.AddressSource>] = [:]
+        var open: ScriptedConnection?
     }
 
     let localPeer: PeerID
@@ -129,12 +221,20 @@ final class ScriptedDialer: PeerDialer {
         self.state.withLock { $0.answers[address] = result }
     }
 
-    func connectDirectly(_ connection: ScriptedConnection) {
-        for watcher in self.state.withLock({ $0.watchers }) { watcher.yield((connection, .tcpHolePunch)) }
+    /// What ``connection(to:)`` answers.
+    var open: ScriptedConnection? {
+        get { self.state.withLock { $0.open } }
+        set { self.state.withLock { $0.open = newValue } }
     }
 
-    func directConnections() -> AsyncStream<(any Connection, TraversalMethod)> {
-        let (stream, continuation) = AsyncStream.makeStream(of: (any Connection, TraversalMethod).self)
+    func sources(of address: Multiaddr) -> Set<DialOptions.AddressSource> { self.state.withLock { $0.sources[address] ?? [] } }
+
+    func tell(_ signal: LadderClimb.Signal) {
+        for watcher in self.state.withLock({ $0.watchers }) { watcher.yield(signal) }
+    }
+
+    func signals() -> AsyncStream<LadderClimb.Signal> {
+        let (stream, continuation) = AsyncStream.makeStream(of: LadderClimb.Signal.self)
         self.state.withLock { $0.watchers.append(continuation) }
         return stream
     }
@@ -143,12 +243,13 @@ final class ScriptedDialer: PeerDialer {
         while !self.state.withLock({ $0.dialed.contains(address) }) { await Task.yield() }
     }
 
-    func connection(to peer: PeerID) -> (any Connection)? { nil }
+    func connection(to peer: PeerID) -> (any Connection)? { self.open }
 
     func connect(to peer: PeerID, addresses: [Multiaddr], options: DialOptions) async throws -> any Connection {
         self.state.withLock { state in
             state.running += 1
             state.dialed.formUnion(addresses)
+            for address in addresses { state.sources[address, default: []].insert(options.source) }
         }
         defer { self.state.withLock { $0.running -= 1 } }
         while true {

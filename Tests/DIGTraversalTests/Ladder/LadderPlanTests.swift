@@ -39,4 +39,23 @@ struct LadderPlanTests {
         #expect(rungs.map(\.method) == [.portMapping, .tcpHolePunch, .tcpSimultaneousOpen, .circuitRelay])
         #expect(rungs.last?.addresses == [circuit])
     }
+
+    @Test("Of what a peer says about itself only public addresses are taken, as a stranger's word, and once")
+    func heard() throws {
+        let peer = try KeyPair.generate().peerID
+        let relay = try KeyPair.generate().peerID
+        let said = try [
+            "/ip4/192.168.1.9/tcp/22", "/ip4/127.0.0.1/tcp/22", "/ip6/::ffff:10.0.0.1/tcp/22", "/ip4/169.254.169.254/tcp/80", "/ip4/100.64.0.1/tcp/1",
+            "/ip4/10.0.0.1/tcp/1/p2p/\(relay)/p2p-circuit", "/ip4/203.0.113.9/tcp/1", "/ip4/203.0.113.8/tcp/1", "/dns4/peer.example/tcp/1",
+            "/ip4/203.0.113.7/tcp/1/p2p/\(relay)/p2p-circuit",
+        ].map { try Multiaddr($0) }
+        let record = PeerConnectionCapabilities(peer: peer, issuedAt: 0, addresses: said.map { .init($0, origin: .interface) })
+        let named = try [Multiaddr("/ip4/192.168.1.2/tcp/1"), Multiaddr("/ip4/203.0.113.9/tcp/1/p2p/\(peer)")]
+        let rungs = LadderPlan.rungs(TraversalMethod.allCases, addresses: named, capabilities: record, policy: self.lab)
+        #expect(rungs.map(\.method) == [.local, .direct, .tcpHolePunch, .tcpSimultaneousOpen, .circuitRelay])
+        #expect(rungs[0].addresses == [named[0]] && rungs[0].heard.isEmpty)
+        #expect(rungs[1].addresses == [named[1]])
+        #expect(rungs[1].heard == [said[7], said[8]])
+        #expect(rungs[4].addresses.isEmpty && rungs[4].heard == [said[9]])
+    }
 }

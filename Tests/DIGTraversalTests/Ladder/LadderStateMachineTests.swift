@@ -63,6 +63,15 @@ struct LadderStateMachineTests {
         #expect(self.drain(&machine, after: .milliseconds(500)) == [.start(self.rung(.webSocket))])
     }
 
+    @Test("In a race punching is a rung where nothing may be relayed: nobody else would begin it")
+    func punchAlone() {
+        var machine = self.machine([.direct, .tcpHolePunch], .race)
+        #expect(self.drain(&machine, after: .zero) == [.start(self.rung(.direct))])
+        #expect(self.drain(&machine, after: .milliseconds(250)) == [.start(self.rung(.tcpHolePunch))])
+        machine.succeeded(.tcpHolePunch, now: self.start + .seconds(1))
+        #expect(self.drain(&machine, after: .seconds(1)) == [.connected(.tcpHolePunch), .cancel(.direct, cause: nil)])
+    }
+
     @Test("A relayed success lets the direct methods go on; a direct one ends the race")
     func relayedFirst() {
         var machine = self.machine([.direct, .circuitRelay, .webSocket], .race)

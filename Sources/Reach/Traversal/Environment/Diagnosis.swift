@@ -2,7 +2,7 @@ import DIGAutoNAT
 import DIGCircuitRelay
 public import DIGMultiformats
 import DIGPortMapping
-public import DIGSTUN
+import DIGSTUN
 
 /// What ``NATEnvironment`` means for a person: findings, the methods that will work, and what to change.
 public struct Diagnosis: Hashable, Sendable {
@@ -29,12 +29,10 @@ public struct Diagnosis: Hashable, Sendable {
     /// What its owner can do to be reached better; empty if there is nothing.
     public var advice: [String] = []
 
-    /// - Parameters:
-    ///   - behavior: What STUN servers said about UDP; nil if none was asked.
-    ///   - isPublic: Which addresses everybody can reach.
-    public init(_ environment: NATEnvironment, behavior: NATBehavior?, isPublic: (Multiaddr) -> Bool) {
+    /// - Parameter isPublic: Which addresses everybody can reach.
+    public init(_ environment: NATEnvironment, isPublic: (Multiaddr) -> Bool) {
         self.reachability(environment)
-        self.mapping(environment.reachability.tcpMapping, behavior: behavior)
+        self.mapping(environment.reachability.tcpMapping, behavior: environment.udp, problem: environment.udpProblem)
         self.ports(environment)
         self.relays(environment)
         let hasIPv6 = environment.hasPublicIPv6(isPublic)
@@ -65,7 +63,7 @@ public struct Diagnosis: Hashable, Sendable {
         }
     }
 
-    private mutating func mapping(_ tcp: TCPMapping, behavior: NATBehavior?) {
+    private mutating func mapping(_ tcp: TCPMapping, behavior: NATBehavior?, problem: String?) {
         switch tcp.behavior {
         case .unknown: self.findings.append(.init(topic: "tcp-mapping", weight: .neutral, text: "TCP: too few peers have said how they see this node"))
         case .untranslated: self.findings.append(.init(topic: "tcp-mapping", weight: .good, text: "TCP: no NAT"))
@@ -75,7 +73,10 @@ public struct Diagnosis: Hashable, Sendable {
             self.findings.append(
                 .init(topic: "tcp-mapping", weight: .bad, text: "TCP: the NAT takes another port for each peer (symmetric): hole punching works only with peers behind open NATs"))
         }
-        guard let behavior else { return }
+        guard let behavior else {
+            if let problem { self.findings.append(.init(topic: "udp-nat", weight: .neutral, text: "UDP: the STUN servers did not help: \(problem)")) }
+            return
+        }
         self.findings.append(
             .init(
                 topic: "udp-nat", weight: behavior.isUDPBlocked || behavior.mapping == .addressAndPortDependent ? .bad : .good,

@@ -2,6 +2,7 @@ public import DIGAutoNAT
 public import DIGCircuitRelay
 public import DIGMultiformats
 public import DIGPortMapping
+public import DIGSTUN
 
 /// What a node knows about the network that it is in: a snapshot.
 public struct NATEnvironment: Sendable {
@@ -17,6 +18,10 @@ public struct NATEnvironment: Sendable {
     /// What this node does as a relay.
     public var relayService: RelayServiceStatistics
     public var network: NetworkFingerprint
+    /// What STUN servers showed about UDP; nil if none was asked, or none yet.
+    public var udp: NATBehavior?
+    /// Why it is not known though servers were asked, for a person.
+    public var udpProblem: String?
 
     /// The class of this node, by proof.
     public var tier: ConnectionTier {

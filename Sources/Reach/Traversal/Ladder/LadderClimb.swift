@@ -15,7 +15,7 @@ struct LadderClimb: Sendable {
     }
 
     /// Tells signals until cancelled.
-    typealias Watcher = @Sendable (_ tell: @Sendable (Signal) -> Void) async -> Void
+    typealias Watcher = @Sendable (_ tell: @escaping @Sendable (Signal) -> Void) async -> Void
 
     let peer: PeerID
     let rungs: [LadderStateMachine.Rung]

@@ -1,3 +1,4 @@
+import DIGIdentity
 import DIGMultiformats
 import DIGNet
 
