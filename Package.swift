@@ -121,7 +121,7 @@ let package = Package(
 
         room(
             "DIGKademlia", "Discovery/Kademlia",
-            ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, crypto, protobuf, logging, serviceLifecycle, collections], protos: ["Generated/kademlia.proto"]),
+            ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGHolePunching", nioCore, crypto, protobuf, logging, serviceLifecycle, collections], protos: ["Generated/kademlia.proto"]),
         room("DIGGun", "Discovery/Gun", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, crypto, logging, serviceLifecycle]),
         room(
             "DIGGossipSub", "Discovery/GossipSub",
@@ -141,7 +141,7 @@ let package = Package(
         room(
             "DIGNatTools", "Node/DIGNatTools",
             [
-                "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGSwarm", "DIGCircuitRelay", "DIGPortMapping", "DIGTraversal", "DIGLocalDiscovery",
+                "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGSwarm", "DIGCircuitRelay", "DIGPortMapping", "DIGTraversal", "DIGUDP", "DIGLocalDiscovery",
                 "DIGTransfer", "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         room("DIGCommandLine", "Node/CommandLine", ["DIGContent", toml]),
@@ -199,11 +199,11 @@ let package = Package(
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
-            ["DIGAutoNAT", "DIGCircuitRelay", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
+            ["DIGAutoNAT", "DIGCircuitRelay", "DIGLocalDiscovery", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests(
             "EndToEndTests",
             [
-                "dig-nat", "DIGStorage", "DIGTransfer", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats",
+                "dig-nat", "DIGStorage", "DIGTransfer", "DIGContent", "DIGSwarm", "DIGCircuitRelay", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats",
                 nioCore, nioPosix, logging,
             ]),
         tests("LabTests", ["dig-nat", "natlab", "DIGNATLab"]),
