@@ -195,7 +195,7 @@ let package = Package(
         tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
         tests(
             "DIGNatCommandTests",
-            ["dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", argumentParser]),
+            ["dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGTransfer", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, argumentParser, logging]),
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",

@@ -25,6 +25,7 @@ import Darwin
 final class Lab: Sendable {
     private struct State {
         var natted: Set<String> = []
+        var delays: [String: Duration] = [:]
         var dialed: [Multiaddr] = []
         var nodes: [LabNode] = []
         var swarms: [Swarm] = []
@@ -35,6 +36,11 @@ final class Lab: Sendable {
 
     /// Every address that somebody tried to reach.
     var dialed: [Multiaddr] { self.state.withLock { $0.dialed } }
+
+    /// Makes ordinary dials to `host` slow.
+    func delay(_ host: String, _ duration: Duration) { self.state.withLock { $0.delays[host] = duration } }
+
+    fileprivate func delay(of address: Multiaddr) -> Duration? { self.state.withLock { $0.delays[address.host ?? ""] } }
 
     fileprivate func dials(_ address: Multiaddr, _ purpose: DialPurpose) -> Bool {
         self.state.withLock { state in
@@ -152,6 +158,7 @@ private struct LabTransport: Transport {
             try await Task.sleep(for: .seconds(60))
             throw ConnectionError(.timedOut, "no answer")
         }
+        if purpose == .connect, let delay = self.lab.delay(of: address) { try await Task.sleep(for: delay) }
         return try await self.tcp.dial(address.inside, for: purpose, on: eventLoop, initializer: initializer)
     }
 

@@ -25,7 +25,7 @@ struct EffectiveConfigurationTests {
         #expect(configuration[.downloadRate] == .init(value: .rate(8), origin: .environment(variable: "DIG_NAT_DOWNLOAD_RATE")))
         #expect(configuration[.localDiscovery] == .init(value: .flag(false), origin: .file(path: "/c.toml", line: 3)))
         #expect(configuration[.maximumConnections] == .init(value: .count(200), origin: .standard))
-        #expect(Setting.allCases.allSatisfy { configuration[$0] != nil })
+        #expect(self.defaults.keys.allSatisfy { configuration[$0] != nil })
     }
 
     @Test("finds the standard places, and the key beside the data")

@@ -132,20 +132,6 @@ struct LadderClimbTests {
         #expect(reports.started.withLock { $0 } == [.tcpHolePunch, .tcpSimultaneousOpen])
     }
 
-    @Test("A dial of one's own that is heard of twice is that method's success, not overtaken by itself")
-    func heardTwice() async throws {
-        let reports = Reports()
-        let climb = try self.climb([.portMapping, .circuitRelay], reports: reports)
-        let result = SharedTask<TraversalResult>()
-        let running = Task { await climb.run(result: result) }
-        self.dialer.answer(self.circuit, with: .success(ScriptedConnection(to: climb.peer, at: self.circuit)))
-        #expect(try await result.wait().method == .circuitRelay)
-        self.dialer.tell(.direct(ScriptedConnection(to: climb.peer, at: self.direct), .direct))
-        await running.value
-        #expect(reports.connected.withLock { $0 } == [.circuitRelay, .portMapping])
-        #expect(reports.records.withLock { $0.map(\.outcome) } == [.succeeded, .succeeded])
-    }
-
     @Test("What the peer says about itself is dialed on a stranger's word, beside what the user named")
     func heard() async throws {
         let named = self.direct

@@ -55,8 +55,24 @@ struct NATTraversalManagerTests {
             #expect(log.started.prefix(2) == [.direct, .circuitRelay])
             let records = await a.store.attempts(with: b.peer, limit: 99)
             #expect(records.count { $0.method.isPunch && $0.outcome == .succeeded } == 1)
-            #expect(records.first { $0.method == .direct }?.outcome == .overtaken)
+            #expect(records.contains { $0.method == .direct })
             #expect(a.manager.state.withLock { $0.punches.isEmpty })
+        }
+    }
+
+    @Test("A direct dial that is slower than the relay is that method's success all the same (LAY-12, LAY-17)")
+    func slowDirect() async throws {
+        try await withLab { lab in
+            let relay = try await lab.relay("203.0.113.1")
+            let a = try await lab.node("198.51.100.2", relays: [relay])
+            let b = try await lab.node("192.0.2.3", relays: [relay]) { $0.ladder.preferredMethods = [.circuitRelay] }
+            lab.delay("192.0.2.3", .milliseconds(400))
+            let log = EventLog(a.manager, about: b.peer)
+            #expect(try await a.manager.connect(to: b.peer, addresses: [b.address, b.circuit(through: relay)]).method == .circuitRelay)
+            try await eventually { log.connected == [.circuitRelay, .direct] }
+            #expect(log.ended.filter { !$0.method.isPunch }.map(\.outcome) == [.succeeded, .succeeded])
+            #expect(a.manager.path(of: b.peer)?.method == .direct)
+            #expect(await a.store.statistics(in: nil)[.direct]?.successes == 1)
         }
     }
 

@@ -11,6 +11,7 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
     case localDiscovery = "local-discovery"
     case maximumConnections = "max-connections"
     case relays
+    case stun
     case portMapping = "port-mapping"
     case relayDuty = "serve-relay"
     case traversalMode = "traversal"
@@ -31,7 +32,7 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
     public var kind: Kind {
         switch self {
         case .dataDirectory, .keyFile, .downloadDirectory: .path
-        case .listen, .relays: .addresses
+        case .listen, .relays, .stun: .addresses
         case .uploadRate, .downloadRate: .rate
         case .localDiscovery, .portMapping, .documentationAddresses: .flag
         case .relayDuty: .choice(["auto", "always", "never"])
@@ -58,6 +59,7 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
         case .localDiscovery: "finds and is found by peers on the same network (mDNS)"
         case .maximumConnections: "open connections at most"
         case .relays: "relays to be reached through while nobody gets through directly"
+        case .stun: "STUN servers that show what the NAT does to UDP, HOST or HOST:PORT; two tell more than one"
         case .portMapping: "asks the router to open the port (UPnP, NAT-PMP, PCP)"
         case .relayDuty: "relays for others: \"auto\" while everybody can reach this node, \"always\" or \"never\""
         case .traversalMode: "how methods take turns: \"race\", or one after the other in the order \"dual-role\" or \"whitepaper\""

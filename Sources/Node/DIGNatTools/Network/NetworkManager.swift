@@ -10,6 +10,7 @@ public import DIGSwarm
 import DIGTCP
 public import DIGTransfer
 public import DIGTraversal
+public import DIGUDP
 public import Logging
 public import NIOCore
 import NIOPosix
@@ -54,6 +55,8 @@ public final class NetworkManager: Service, Sendable {
     let logger: Logger
     let hostEvents: HostEventHub
     private let identityLock: IdentityLock?
+    private let group: any EventLoopGroup
+    private let boundUDP = Mutex<UDPEndpoint?>(nil)
     /// What runs between ``start()`` and ``stop()``.
     private let tasks = Mutex<[Task<Void, any Error>]>([])
 
@@ -68,6 +71,7 @@ public final class NetworkManager: Service, Sendable {
         logger: Logger = .silent
     ) throws {
         let group = group ?? MultiThreadedEventLoopGroup.singleton
+        self.group = group
         self.configuration = configuration
         self.logger = logger
         self.threadPool = .singleton
@@ -141,6 +145,7 @@ public final class NetworkManager: Service, Sendable {
                 throw NodeError(.cannotListen, "no address can be listened on; is the port taken? Choose another with --listen", cause: error)
             }
         }
+        await self.bindUDP()
         self.transferHost.register(on: self.swarm)
         let parts: [(String, any Service)] = [("NAT traversal", self.traversal)] + (self.localDiscovery.map { [("local discovery", $0)] } ?? [])
         let logger = self.logger
@@ -171,7 +176,53 @@ public final class NetworkManager: Service, Sendable {
         self.transferHost.unregister(from: self.swarm)
         await self.dialBacks.shutdown()
         await self.swarm.shutdown()
+        let udp = self.boundUDP.withLock { endpoint in
+            defer { endpoint = nil }
+            return endpoint
+        }
+        await udp?.close()
         self.hostEvents.finish()
+    }
+
+    // MARK: UDP
+
+    /// The node's UDP port, with the number of its first TCP port where that is free; nil while the node does not run or listens nowhere.
+    public var udp: UDPEndpoint? { self.boundUDP.withLock { $0 } }
+
+    /// Binds the UDP port. Without one the node works too.
+    private func bindUDP() async {
+        guard let first = self.swarm.listenAddresses.lazy.compactMap(\.tcpPort).first else { return }
+        var hosts: [SocketAddress] = []
+        for address in self.configuration.listen {
+            guard let host = address.socketAddress(port: Int(first)), !hosts.contains(host) else { continue }
+            hosts.append(host)
+        }
+        guard !hosts.isEmpty else { return }
+        do {
+            let endpoint = try await UDPEndpoint.bind(hosts, group: self.group)
+            self.boundUDP.withLock { $0 = endpoint }
+            self.traversal.attach(endpoint, servesSTUN: true)
+        } catch {
+            self.logger.info("the UDP port is not free", metadata: ["dig.node.port": "\(first)", "dig.node.error": "\(error)"])
+            guard !self.configuration.traversal.stunServers.isEmpty else { return }
+            await self.bindAnyUDP(hosts)
+        }
+    }
+
+    /// Another port tells what the NAT does as well, but nobody knows to ask there.
+    private func bindAnyUDP(_ hosts: [SocketAddress]) async {
+        do {
+            let endpoint = try await UDPEndpoint.bind(
+                hosts.map { host in
+                    var host = host
+                    host.port = 0
+                    return host
+                }, group: self.group)
+            self.boundUDP.withLock { $0 = endpoint }
+            self.traversal.attach(endpoint, servesSTUN: false)
+        } catch {
+            self.logger.info("no UDP port can be bound", metadata: ["dig.node.error": "\(error)"])
+        }
     }
 
     // MARK: Connections
@@ -261,5 +312,26 @@ extension PortMapperStatus {
         self.gateways.contains { gateway in
             gateway.findings.contains { $0.outcome == .available } && gateway.failures.isEmpty && !gateway.isDoubleNAT
         }
+    }
+}
+
+extension Multiaddr {
+    fileprivate var tcpPort: UInt16? {
+        for case .tcp(let port) in self.components { return port }
+        return nil
+    }
+
+    /// The IP address with another port; nil if there is none, or if it needs a zone.
+    fileprivate func socketAddress(port: Int) -> SocketAddress? {
+        switch self.components.first {
+        case .ip4(let ip): Self.socketAddress("\(ip)", port)
+        case .ip6(let ip): Self.socketAddress("\(ip)", port)
+        default: nil
+        }
+    }
+
+    private static func socketAddress(_ ip: String, _ port: Int) -> SocketAddress? {
+        // Fails for what is no IP address only.
+        try? SocketAddress(ipAddress: ip, port: port)
     }
 }

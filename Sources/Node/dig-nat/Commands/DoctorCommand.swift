@@ -7,8 +7,7 @@ import DIGNatTools
 import DIGPortMapping
 import DIGSTUN
 import DIGTraversal
-import DIGUDP
-import NIOPosix
+import NIOCore
 
 struct DoctorCommand: DigNatCommand {
     static let configuration = CommandConfiguration(
@@ -22,9 +21,6 @@ struct DoctorCommand: DigNatCommand {
               dig-nat doctor --relay /dns4/relay.example.org/tcp/4001/p2p/12D3Koo…
               dig-nat doctor --stun stun.example.org --json
             """)
-
-    @Option(help: ArgumentHelp("A STUN server, HOST or HOST:PORT. May be repeated; two tell more than one.", valueName: "server"))
-    var stun: [String] = []
 
     @Option(help: ArgumentHelp("Seconds to look at most.", valueName: "seconds"))
     var timeout: Int = 15
@@ -42,18 +38,12 @@ struct DoctorCommand: DigNatCommand {
     }
 
     func execute(_ context: CommandContext) async throws {
-        let servers = try self.stun.map { text in
-            do { return try STUNServerAddress(text.hasPrefix("stun:") ? text : "stun:\(text)") } catch {
-                throw CommandFailure(.usage, "\"\(text)\" is no STUN server: \(error)", next: "write HOST or HOST:PORT")
-            }
-        }
         try await context.withNetwork { network in
             context.console.note("looking at the network; this takes up to \(self.timeout) s")
-            async let behavior = self.behavior(of: servers, context: context)
             await self.settle(network)
             let environment = await network.traversal.environment
             let policy = network.configuration.traversal.addressPolicy
-            let diagnosis = Diagnosis(environment, behavior: await behavior, isPublic: policy.isPublic)
+            let diagnosis = Diagnosis(environment, isPublic: policy.isPublic)
             context.console.result(Self.text(diagnosis), event: Self.event(diagnosis, environment: environment, peer: "\(network.identity.peerID)"))
         }
     }
@@ -62,6 +52,7 @@ struct DoctorCommand: DigNatCommand {
     private func settle(_ network: NetworkManager) async {
         let changes = network.traversal.environmentChanges
         let wantsServers = !network.configuration.traversal.relays.isEmpty
+        let wantsUDP = !network.configuration.traversal.stunServers.isEmpty && network.udp != nil
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 // Cancelled: everything is known.
@@ -71,7 +62,8 @@ struct DoctorCommand: DigNatCommand {
                 func isSettled() async -> Bool {
                     let environment = await network.traversal.environment
                     let ports = environment.portMapping.map { $0.gateways.allSatisfy { $0.findings.allSatisfy { $0.outcome != .searching } } } ?? true
-                    return ports && (!wantsServers || (environment.tier != .unknown && environment.reachability.tcpMapping.behavior != .unknown))
+                    let udp = !wantsUDP || environment.udp != nil || environment.udpProblem != nil
+                    return ports && udp && (!wantsServers || (environment.tier != .unknown && environment.reachability.tcpMapping.behavior != .unknown))
                 }
                 guard await !isSettled() || wantsServers else { return }
                 for await _ in changes where await isSettled() { return }
@@ -81,28 +73,9 @@ struct DoctorCommand: DigNatCommand {
         }
     }
 
-    private func behavior(of servers: [STUNServerAddress], context: CommandContext) async -> NATBehavior? {
-        guard !servers.isEmpty else { return nil }
-        do {
-            let endpoint = try await UDPEndpoint.bind(group: MultiThreadedEventLoopGroup.singleton)
-            let result: NATBehavior?
-            do {
-                result = try await NATBehaviorDiscovery(endpoint: endpoint).run(servers: servers)
-            } catch {
-                context.console.warning("the STUN servers did not help: \(error)")
-                result = nil
-            }
-            await endpoint.close()
-            return result
-        } catch {
-            context.console.warning("no UDP port could be opened: \(error)")
-            return nil
-        }
-    }
-
     // MARK: Output
 
-    private static func text(_ diagnosis: Diagnosis) -> String {
+    static func text(_ diagnosis: Diagnosis) -> String {
         var lines = diagnosis.findings.map { finding in
             let mark = switch finding.weight {
                 case .good: "+"
@@ -120,10 +93,19 @@ struct DoctorCommand: DigNatCommand {
         return lines.joined(separator: "\n")
     }
 
-    private static func event(_ diagnosis: Diagnosis, environment: NATEnvironment, peer: String) -> JSONObject {
+    private static func udp(_ behavior: NATBehavior?) -> JSONValue {
+        guard let behavior else { return .null }
+        return .object([
+            "nat": .string(behavior.type.rawValue), "mapping": .string("\(behavior.mapping)"), "filtering": .string("\(behavior.filtering)"),
+            "external": .array(behavior.external.map { .string("\($0.ipAddress ?? "?"):\($0.port ?? 0)") }),
+        ])
+    }
+
+    static func event(_ diagnosis: Diagnosis, environment: NATEnvironment, peer: String) -> JSONObject {
         [
             "event": "diagnosis", "peer": .string(peer), "tier": .string(environment.tier.rawValue),
             "addresses": .array(environment.announcedAddresses.map { .string($0.description) }),
+            "udp": Self.udp(environment.udp),
             "findings": .array(
                 diagnosis.findings.map { .object(["topic": .string($0.topic), "weight": .string($0.weight.rawValue), "text": .string($0.text)]) }),
             "methods": .array(

@@ -58,7 +58,7 @@ struct WhyCommand: DigNatCommand {
         }
     }
 
-    private static func text(_ attempt: AttemptRecord, namesPeer: Bool) -> String {
+    static func text(_ attempt: AttemptRecord, namesPeer: Bool) -> String {
         let time = Date(timeIntervalSince1970: Double(attempt.startedAt) / 1000).formatted(.iso8601)
         let mark = switch attempt.outcome {
             case .succeeded: "+"
@@ -70,7 +70,7 @@ struct WhyCommand: DigNatCommand {
         return "\(mark) \(time)\(peer) \(TerminalText.singleLine(attempt.description))\(addresses)"
     }
 
-    private static func event(_ attempt: AttemptRecord) -> JSONObject {
+    static func event(_ attempt: AttemptRecord) -> JSONObject {
         var event: JSONObject = [
             "event": "attempted", "peer": .string("\(attempt.peer)"), "layer": .string(attempt.method.rawValue), "startedMs": .unsigned(attempt.startedAt),
             "seconds": .number(DurationText.seconds(attempt.duration)), "addresses": .array(attempt.addresses.map { .string($0.description) }),

@@ -21,6 +21,9 @@ struct NetworkOptions: ParsableArguments {
     @Option(name: .customLong("relay"), help: ArgumentHelp("Setting relays: \(Setting.relays.explanation). May be repeated; ends with /p2p/PEER.", valueName: "multiaddress"))
     var relays: [String] = []
 
+    @Option(help: ArgumentHelp("Setting: \(Setting.stun.explanation). May be repeated.", valueName: "server"))
+    var stun: [String] = []
+
     @Flag(inversion: .prefixedNo, help: ArgumentHelp("Setting: \(Setting.portMapping.explanation)."))
     var portMapping: Bool?
 
@@ -41,6 +44,7 @@ struct NetworkOptions: ParsableArguments {
         settings[.localDiscovery] = self.localDiscovery.map { $0 ? "true" : "false" }
         settings[.maximumConnections] = self.maxConnections
         if !self.relays.isEmpty { settings[.relays] = self.relays.joined(separator: ",") }
+        if !self.stun.isEmpty { settings[.stun] = self.stun.joined(separator: ",") }
         settings[.portMapping] = self.portMapping.map { $0 ? "true" : "false" }
         settings[.relayDuty] = self.serveRelay
         settings[.traversalMode] = self.traversal

@@ -2,6 +2,7 @@ import DIGCommandLine
 import DIGIdentity
 import DIGMultiformats
 import DIGNatTools
+import DIGSTUN
 import DIGStorage
 import DIGTraversal
 import Foundation
@@ -49,6 +50,7 @@ struct CommandContext: Sendable {
             .localDiscovery: .flag(node.localDiscovery),
             .maximumConnections: .count(node.maximumConnectionCount),
             .relays: .addresses(node.traversal.relays.map(\.description)),
+            .stun: .addresses(node.traversal.stunServers.map(\.description)),
             .portMapping: .flag(node.traversal.usesPortMapping),
             .relayDuty: .choice(node.traversal.relayDuty.rawValue),
             .traversalMode: .choice(node.traversal.ladder.mode.rawValue),
@@ -89,6 +91,7 @@ struct CommandContext: Sendable {
             }
             traversal.relays = relays
         }
+        if let servers = self.configuration.addresses(.stun) { traversal.stunServers = try self.stunServers(servers) }
         if let isOn = self.configuration.flag(.portMapping) { traversal.usesPortMapping = isOn }
         if let duty = self.configuration.word(.relayDuty).flatMap(TraversalConfiguration.RelayDuty.init) { traversal.relayDuty = duty }
         switch self.configuration.word(.traversalMode) {
@@ -103,6 +106,23 @@ struct CommandContext: Sendable {
         }
         traversal.addressPolicy.treatsDocumentationAsPublic = self.configuration.flag(.documentationAddresses) ?? false
         return traversal
+    }
+
+    /// `HOST`, `HOST:PORT`, or a URI.
+    private func stunServers(_ texts: [String]) throws(ConfigurationError) -> [STUNServerAddress] {
+        var servers: [STUNServerAddress] = []
+        for text in texts {
+            do throws(STUNError) {
+                let server = try STUNServerAddress(text.hasPrefix("stun:") || text.hasPrefix("stuns:") ? text : "stun:\(text)")
+                guard server.scheme == .stun else { throw STUNError(.unsupported, "TLS says nothing about UDP") }
+                servers.append(server)
+            } catch {
+                throw .invalidValue(
+                    origin: self.configuration[.stun]?.origin ?? .standard, setting: .stun, expected: "STUN servers such as stun.example.org:3478",
+                    found: "\"\(text)\" (\(error.message))")
+            }
+        }
+        return servers
     }
 
     private func multiaddresses(_ setting: Setting, example: String) throws(ConfigurationError) -> [Multiaddr]? {

@@ -54,11 +54,16 @@ public struct Diagnosis: Hashable, Sendable {
             self.findings.append(.init(topic: "reachability", weight: .bad, text: "nobody gets through to this node\(seen.isEmpty ? "" : " at \(seen)")"))
         case .unknown:
             let servers = snapshot.v1Servers + snapshot.v2Servers
-            self.findings.append(
-                .init(
-                    topic: "reachability", weight: .neutral,
-                    text: servers == 0
-                        ? "nobody is connected who could test whether this node can be reached" : "\(servers) peers were asked whether this node can be reached, and have not said"))
+            let votes = snapshot.addresses.flatMap(\.votes)
+            let text =
+                if servers == 0 {
+                    "nobody is connected who could test whether this node can be reached"
+                } else if votes.isEmpty {
+                    "\(servers) peers were asked whether this node can be reached, and have not said"
+                } else {
+                    "it is not certain yet whether this node can be reached: \(votes.count { $0.isReachable }) of \(votes.count) tests got through"
+                }
+            self.findings.append(.init(topic: "reachability", weight: .neutral, text: text))
             if servers == 0 { self.advice.append("name a relay or any public node with --relay: it also tests whether this node can be reached") }
         }
     }
@@ -83,6 +88,8 @@ public struct Diagnosis: Hashable, Sendable {
                 text: "UDP: \(behavior.type)"))
     }
 
+    private static let doubleNATAdvice = "ask the provider for a public address, or use IPv6: the NAT above the router is not yours to configure"
+
     private mutating func ports(_ environment: NATEnvironment) {
         guard let status = environment.portMapping else {
             self.findings.append(.init(topic: "port-mapping", weight: .neutral, text: "port mapping is switched off"))
@@ -102,7 +109,20 @@ public struct Diagnosis: Hashable, Sendable {
                 let external = gateway.externalAddress.map { " (\($0))" } ?? ""
                 self.findings.append(
                     .init(topic: "double-nat", weight: .bad, text: "the router \(gateway.address) is behind another NAT\(external): the ports it opens lead nowhere"))
-                self.advice.append("ask the provider for a public address, or use IPv6: the NAT above the router is not yours to configure")
+                self.advice.append(Self.doubleNATAdvice)
+            } else if let failure = gateway.failures.last, !status.mappings.contains(where: { $0.id == failure.id }) {
+                let reasons = failure.attempts.map { "\($0.method): \($0.error)" }.joined(separator: "; ")
+                self.findings.append(
+                    .init(
+                        topic: "port-mapping", weight: .bad,
+                        text: "the router \(gateway.address) speaks \(available.map { "\($0.method)" }.joined(separator: ", ")), but opens no port (\(reasons))"))
+                guard gateway.family == .ip4, failure.attempts.contains(where: { $0.error.code == .noExternalAddress }),
+                    environment.reachability.addresses.contains(where: { $0.external.basis >= .observed })
+                else { continue }
+                // It has no address of the internet, and yet we get there.
+                self.findings.append(
+                    .init(topic: "double-nat", weight: .bad, text: "the router \(gateway.address) has no public address: it is behind another NAT, and the ports it opens lead nowhere"))
+                self.advice.append(Self.doubleNATAdvice)
             } else {
                 self.findings.append(
                     .init(topic: "port-mapping", weight: .good, text: "the router \(gateway.address) opens ports by \(available.map { "\($0.method)" }.joined(separator: ", "))"))

@@ -6,7 +6,7 @@ import DIGNet
 struct LadderClimb: Sendable {
     /// What becomes of the peer by other means than this climb's own dials.
     enum Signal: Sendable {
-        /// The peer dialed, or a punch went through.
+        /// The peer dialed, or a punch went through: not a dial of the climb's own.
         case direct(any Connection, TraversalMethod)
         /// One attempt of a punch is over; others follow, perhaps by another method.
         case punchAttemptFailed(TraversalMethod, cause: String)
@@ -34,7 +34,7 @@ struct LadderClimb: Sendable {
         case wake
     }
 
-    fileprivate struct Running {
+    private struct Running {
         var rung: LadderStateMachine.Rung
         var task: Task<Void, Never>?
         var start: ContinuousClock.Instant
@@ -146,12 +146,6 @@ struct LadderClimb: Sendable {
                 await ended(method, .failed(Self.cause(error)))
                 machine.failed(method, now: clock.now)
             case .signal(.direct(let connection, let method)):
-                if let own = running.first(where: { $0.value.isDial(behind: connection) })?.key {
-                    connections[own] = connection
-                    await ended(own, .succeeded)
-                    machine.succeeded(own, now: clock.now)
-                    continue
-                }
                 if let punch = running.keys.first(where: \.isPunch) {
                     connections[punch] = connection
                     await ended(punch, method.isPunch ? .succeeded : .overtaken, isToldElsewhere: method.isPunch)
@@ -245,14 +239,5 @@ struct LadderClimb: Sendable {
     static func cause(_ error: any Error) -> String {
         if let error = error as? ConnectionError, error.code == .allAttemptsFailed, let cause = error.cause { return "\(cause)" }
         return "\(error)"
-    }
-}
-
-extension LadderClimb.Running {
-    /// Whether `connection` is one that this rung's dial made.
-    fileprivate func isDial(behind connection: any Connection) -> Bool {
-        guard !self.rung.method.isPunch, !self.rung.method.isRelayed, connection.role == .dialer else { return false }
-        let address = connection.remoteAddress.removingPeerID()
-        return self.rung.allAddresses.contains { $0.removingPeerID() == address }
     }
 }
