@@ -122,7 +122,7 @@ let package = Package(
         room(
             "DIGKademlia", "Discovery/Kademlia",
             ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGHolePunching", nioCore, crypto, protobuf, logging, serviceLifecycle, collections], protos: ["Generated/kademlia.proto"]),
-        room("DIGGun", "Discovery/Gun", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, crypto, logging, serviceLifecycle]),
+        room("DIGGun", "Discovery/Gun", ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGHolePunching", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, crypto, logging, serviceLifecycle]),
         room(
             "DIGGossipSub", "Discovery/GossipSub",
             ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, crypto, protobuf, logging, serviceLifecycle, collections], protos: ["Generated/gossipsub.proto"]),
@@ -141,7 +141,7 @@ let package = Package(
         room(
             "DIGNatTools", "Node/DIGNatTools",
             [
-                "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGSwarm", "DIGCircuitRelay", "DIGPortMapping", "DIGTraversal", "DIGUDP", "DIGLocalDiscovery",
+                "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGSwarm", "DIGCircuitRelay", "DIGPortMapping", "DIGTraversal", "DIGUDP", "DIGLocalDiscovery",
                 "DIGTransfer", "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         room("DIGCommandLine", "Node/CommandLine", ["DIGContent", toml]),
@@ -149,7 +149,7 @@ let package = Package(
         .executableTarget(
             name: "dig-nat",
             dependencies: [
-                "CDIGAllocator", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGAutoNAT", "DIGPortMapping", "DIGCircuitRelay", "DIGSTUN", "DIGUDP", "DIGTransfer", "DIGSwarm", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
+                "CDIGAllocator", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGAutoNAT", "DIGPortMapping", "DIGCircuitRelay", "DIGSTUN", "DIGUDP", "DIGTransfer", "DIGSwarm", "DIGWebSocket", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
                 nioCore, nioPosix, argumentParser, logging,
             ],
             path: "Sources/Node/dig-nat", swiftSettings: settings),
@@ -185,8 +185,8 @@ let package = Package(
                 "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging,
             ]),
         tests("DIGNATLabTests", ["DIGNATLab", "natlab", "DIGCommandLine"]),
-        tests("DIGKademliaTests", ["DIGKademlia", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, crypto, logging]),
-        tests("DIGGunTests", ["DIGGun", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging], resources: [.copy("Fixtures")]),
+        tests("DIGKademliaTests", ["DIGKademlia", "DIGHolePunching", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, crypto, protobuf, logging]),
+        tests("DIGGunTests", ["DIGGun", "DIGNet", "DIGIdentity", "DIGMultiformats", "DIGHolePunching", nioCore, nioPosix, nioEmbedded, crypto, logging], resources: [.copy("Fixtures")]),
         tests("DIGGossipSubTests", ["DIGGossipSub", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGPeerExchangeTests", ["DIGPeerExchange", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
@@ -199,7 +199,7 @@ let package = Package(
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
-            ["DIGAutoNAT", "DIGCircuitRelay", "DIGLocalDiscovery", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
+            ["DIGAutoNAT", "DIGCircuitRelay", "DIGLocalDiscovery", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests(
             "EndToEndTests",
             [

@@ -1,0 +1,140 @@
+import Foundation
+import Testing
+
+@testable import DIGKademlia
+
+/// 1,000 nodes take some 20 s without optimization on a busy machine. `DIG_SIMULATION_NODES=10000` is for a run by hand (`-c release`),
+/// `DIG_SIMULATION_SEED` for another network.
+@Suite("Simulation", .serialized, .timeLimit(.minutes(30)))
+struct SimulationTests {
+    static let environment = ProcessInfo.processInfo.environment
+    static let seed = environment["DIG_SIMULATION_SEED"].flatMap { UInt64($0) } ?? 20_260_101
+    static let nodeCount = environment["DIG_SIMULATION_NODES"].flatMap { Int($0) } ?? 1000
+
+    private enum Step {
+        case join
+        case refresh(Int)
+        case provide(Int)
+        case search
+    }
+
+    @Test("20 % of the nodes come and go in an hour: providers are found, in few hops")
+    func churn() throws {
+        var settings = SimulatedDHT.Settings()
+        settings.nodeCount = Self.nodeCount
+        let began = ContinuousClock.now
+        var world = try SimulatedDHT(settings: settings, seed: Self.seed)
+        var generator = SeededGenerator(seed: Self.seed &+ 1)
+        let keys = (0..<settings.keyCount).map { Array("key \($0)".utf8) }
+        var providers = keys.map { _ in world.randomLiving(at: world.start, using: &generator) }
+        for (key, provider) in zip(keys, providers) { world.provide(key, from: provider, at: world.start) }
+
+        let span = Double(settings.duration.components.seconds)
+        func moment() -> ContinuousClock.Instant { world.start + .seconds(Double.random(in: 0..<span, using: &generator)) }
+        var steps: [(at: ContinuousClock.Instant, step: Step)] = []
+        for _ in 0..<Int(Double(settings.nodeCount) * settings.hourlyChurn) { steps.append((moment(), .join)) }
+        for _ in 0..<settings.searchCount { steps.append((moment(), .search)) }
+        for index in world.nodes.indices {
+            var next = world.nodes[index].nextRefresh
+            while next < world.start + settings.duration {
+                steps.append((next, .refresh(index)))
+                next += settings.refreshInterval
+            }
+        }
+        for index in keys.indices { steps.append((world.start + settings.reprovideInterval * Double.random(in: 0.9..<1.1, using: &generator), .provide(index))) }
+        steps.sort { $0.at < $1.at }
+
+        var results: [(hops: Int, takes: Duration)?] = []
+        for (now, step) in steps {
+            switch step {
+            case .join: try world.join(at: now)
+            case .refresh(let index): if world.nodes[index].lives(at: now) { world.refresh(index, at: now) }
+            case .provide(let index):
+                // Content does not go with the node that had it: another one has it.
+                if !world.nodes[providers[index]].lives(at: now) { providers[index] = world.randomLiving(at: now, using: &generator) }
+                world.provide(keys[index], from: providers[index], at: now)
+            case .search:
+                let seeker = world.randomLiving(at: now, using: &generator)
+                results.append(world.search(keys[Int.random(in: keys.indices, using: &generator)], from: seeker, at: now))
+            }
+        }
+        let found = results.compactMap { $0 }
+        let hops = found.map(\.hops).sorted()
+        let times = found.map(\.takes).sorted()
+        let rate = Double(found.count) / Double(results.count)
+        let limit = log2(Double(settings.nodeCount)) / 2 + 1
+        let tables = world.nodes.map(\.table.count)
+        print(
+            "simulation: seed \(Self.seed), \(settings.nodeCount) nodes, 20 % churn an hour: \(results.count) searches, \(found.count) found, hops median"
+                + " \(hops[hops.count / 2]) maximum \(hops.last ?? 0) (allowed \(limit)), time median \(times[times.count / 2]) 99 % \(times[times.count * 99 / 100]),"
+                + " \(world.messageCount) messages, \(tables.reduce(0, +) / tables.count) nodes in a table, \(ContinuousClock.now - began) of real time")
+        #expect(rate >= 0.99)
+        #expect(Double(hops[hops.count / 2]) <= limit)
+    }
+
+    @Test("20 % hostile identities: how many searches get through, by paths and by networks", arguments: [0, 10])
+    func eclipse(hostileNetworks: Int) throws {
+        var settings = SimulatedDHT.Settings()
+        settings.nodeCount = Self.nodeCount
+        settings.hourlyChurn = 0
+        settings.hostileShare = 0.2
+        settings.hostileNetworks = hostileNetworks
+        var world = try SimulatedDHT(settings: settings, seed: Self.seed)
+        var generator = SeededGenerator(seed: Self.seed &+ 2)
+        let keys = (0..<20).map { Array("key \($0)".utf8) }
+        for key in keys {
+            let provider = world.randomLiving(at: world.start, using: &generator)
+            world.provide(key, from: provider, at: world.start)
+        }
+        var rates: [Int: Double] = [:]
+        for paths in [1, 4] {
+            var configuration = settings.lookup
+            configuration.disjointPaths = paths
+            configuration.parallelism = max(10, paths * 3)
+            var count = 0
+            for index in 0..<60 {
+                let seeker = world.randomLiving(at: world.start, using: &generator)
+                if world.search(keys[index % keys.count], from: seeker, at: world.start + .seconds(index), configuration: configuration) != nil { count += 1 }
+            }
+            rates[paths] = Double(count) / 60
+        }
+        let networks = hostileNetworks == 0 ? "of a network each" : "of \(hostileNetworks) networks"
+        print(
+            "eclipse: seed \(Self.seed), \(settings.nodeCount) nodes, 20 % hostile \(networks): found \((rates[1] ?? 0) * 100) % on one path, \((rates[4] ?? 0) * 100) % on four")
+        // What is held is that lookups are not lost altogether; the figures are for the reader.
+        #expect((rates[4] ?? 0) >= 0.9)
+    }
+
+    @Test("200 hostile identities made for five keys, 40 each, closer to them than anybody: how many searches get through", arguments: [1, 5, 0])
+    func targeted(hostileNetworks: Int) throws {
+        var settings = SimulatedDHT.Settings()
+        settings.nodeCount = Self.nodeCount
+        settings.hourlyChurn = 0
+        settings.hostileNetworks = hostileNetworks
+        var world = try SimulatedDHT(settings: settings, seed: Self.seed)
+        var generator = SeededGenerator(seed: Self.seed &+ 3)
+        let keys = (0..<5).map { Array("victim \($0)".utf8) }
+        for index in 0..<200 {
+            let place = KademliaKey(hashing: keys[index % keys.count]).neighbour(sharing: 24 + index / 5, using: &generator)
+            try world.addHostile(at: place)
+        }
+        for key in keys { world.provide(key, from: world.randomLiving(at: world.start, using: &generator), at: world.start) }
+        var rates: [Int: Double] = [:]
+        for paths in [1, 4] {
+            var configuration = settings.lookup
+            configuration.disjointPaths = paths
+            configuration.parallelism = max(10, paths * 3)
+            var count = 0
+            for index in 0..<50 {
+                let seeker = world.randomLiving(at: world.start, using: &generator)
+                if world.search(keys[index % keys.count], from: seeker, at: world.start + .seconds(index), configuration: configuration) != nil { count += 1 }
+            }
+            rates[paths] = Double(count) / 50
+        }
+        let networks = hostileNetworks == 0 ? "of a network each" : "of \(hostileNetworks) networks"
+        print(
+            "targeted eclipse: seed \(Self.seed), \(settings.nodeCount) nodes and 200 hostile \(networks): found \((rates[1] ?? 0) * 100) % on one path, \((rates[4] ?? 0) * 100) % on four")
+        // Identities are free, networks are not: those of one network get nowhere.
+        if hostileNetworks == 1 { #expect((rates[1] ?? 0) >= 0.9) }
+    }
+}
