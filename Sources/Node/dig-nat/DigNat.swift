@@ -26,6 +26,7 @@ struct DigNat: AsyncParsableCommand {
 
     static func main() async {
         Allocator.tune()
+        OpenFiles.raiseLimit()
         await self.main(nil)
     }
 }

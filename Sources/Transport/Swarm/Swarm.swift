@@ -136,6 +136,12 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
     /// One for each connected peer.
     public var connections: [any Connection] { self.state.withLock { $0.pool.preferred } }
 
+    /// Connections kept: ``SwarmConfiguration/maximumConnections`` at first. Lowering it closes none at once: idle ones make room, as ever.
+    public var maximumConnections: Int {
+        get { self.state.withLock { $0.pool.maximumConnections } }
+        set { self.state.withLock { $0.pool.maximumConnections = newValue } }
+    }
+
     /// Keeps connections to `peer` open without streams, and when others need room, until every `tag` is taken back.
     public func protect(_ peer: PeerID, tag: String) {
         self.state.withLock { _ = $0.protections[peer, default: []].insert(tag) }
@@ -180,11 +186,11 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
             guard !state.isClosed else { throw ConnectionError(.closed, "the swarm is shut down") }
             let admission = state.pool.insert(connection, now: .now()) { state.protections[$0] != nil }
             guard case .admit(let isFirst, let redundant, let victim) = admission else {
-                let isFull = state.pool.count >= self.configuration.maximumConnections
+                let isFull = state.pool.count >= state.pool.maximumConnections
                 throw ConnectionError(
                     .limitExceeded,
                     isFull
-                        ? "\(self.configuration.maximumConnections) connections are open and in use"
+                        ? "\(state.pool.maximumConnections) connections are open and in use"
                         : "\(self.configuration.maximumConnectionsPerPeer) connections to \(peer) are open and in use")
             }
             redundant?.setRedundant(true)

@@ -5,6 +5,7 @@ public import DIGYamux
 /// The limits and times of a ``Swarm``.
 public struct SwarmConfiguration: Sendable {
     /// Connections kept. One more closes the least useful that is neither protected nor in use; if there is none, the newcomer is refused.
+    /// May be changed later, see ``Swarm/maximumConnections``.
     public var maximumConnections = 200
     /// Connections kept to one peer, of which one is used for new streams. One more closes the one that has been of no use for longest; if all
     /// are in use, the newcomer is refused. A peer that lost its connections without a word dials again before they are given up.

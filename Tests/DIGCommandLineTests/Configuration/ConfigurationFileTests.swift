@@ -38,6 +38,10 @@ struct ConfigurationFileTests {
             ])
         #expect(try self.parse("").entries.isEmpty)
         #expect(try self.parse("upload-rate = \"unlimited\"").entries[.uploadRate]?.value == .rate(nil))
+        #expect(try self.parse("relay-rate = \"4 MiB/s\"").entries[.relayRate]?.value == .rate(4 << 20))
+        #expect(try self.parse("relay-daily = \"20 GiB\"").entries[.relayDaily]?.value == .bytes(20 << 30))
+        #expect(try self.parse("relay-daily = 5").entries[.relayDaily]?.value == .bytes(5))
+        #expect(try self.parse("relay-daily = \"unlimited\"").entries[.relayDaily]?.value == .bytes(nil))
     }
 
     @Test("names the line of an unknown key and the setting that was meant")
@@ -71,6 +75,7 @@ struct ConfigurationFileTests {
             ("listen = \"/ip4/1.2.3.4/tcp/1\"", "of type string"), ("listen = [1]", "a list with a value of type integer"),
             ("upload-rate = 0", "0"), ("upload-rate = -5", "-5"), ("upload-rate = \"fast\"", "\"fast\""), ("upload-rate = \"0\"", "\"0\""),
             ("download-rate = true", "of type bool"), ("local-discovery = \"true\"", "of type string"), ("local-discovery = 1", "of type integer"),
+            ("relay-daily = 0", "0"), ("relay-daily = \"1 MiB/s\"", "\"1 MiB/s\""), ("relay-daily = true", "of type bool"),
             ("max-connections = 0", "0"), ("max-connections = 10001", "10001"), ("max-connections = \"9\"", "of type string"),
         ])
     func invalid(text: String, found: String) throws {

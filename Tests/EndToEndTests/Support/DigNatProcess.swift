@@ -121,6 +121,8 @@ final class DigNatProcess: Sendable {
 
     // MARK: Signals
 
+    var processID: Int32 { self.process.processIdentifier }
+
     func signal(_ number: Int32) {
         if self.process.isRunning { kill(self.process.processIdentifier, number) }
     }

@@ -76,6 +76,13 @@ public struct ConfigurationFile: Hashable, Sendable {
             } catch {
                 throw fail(error.expected, "\"\(text)\"")
             }
+        case .bytes:
+            if let number = node.int {
+                guard number > 0 else { throw fail("a number of bytes above 0, or \"unlimited\"", "\(number)") }
+                return .bytes(UInt64(number))
+            }
+            guard let text = node.string else { throw fail("a number of bytes such as \"20 GiB\"", "of type \(type)") }
+            do { return try SettingValue(text, for: setting) } catch { throw fail(error.expected, "\"\(text)\"") }
         case .flag:
             guard let flag = node.bool else { throw fail("true or false, without quotes", "of type \(type)") }
             return .flag(flag)

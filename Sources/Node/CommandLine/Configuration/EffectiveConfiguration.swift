@@ -80,6 +80,11 @@ public struct EffectiveConfiguration: Hashable, Sendable {
         if case .rate(let rate)? = self.entries[setting]?.value { rate } else { nil }
     }
 
+    /// `nil` is unlimited.
+    public func bytes(_ setting: Setting) -> UInt64? {
+        if case .bytes(let count)? = self.entries[setting]?.value { count } else { nil }
+    }
+
     public func flag(_ setting: Setting) -> Bool? {
         if case .flag(let flag)? = self.entries[setting]?.value { flag } else { nil }
     }

@@ -10,10 +10,14 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
     case downloadRate = "download-rate"
     case localDiscovery = "local-discovery"
     case maximumConnections = "max-connections"
+    case tlsCertificate = "tls-certificate"
+    case tlsKey = "tls-key"
     case relays
     case stun
     case portMapping = "port-mapping"
     case relayDuty = "serve-relay"
+    case relayRate = "relay-rate"
+    case relayDaily = "relay-daily"
     case traversalMode = "traversal"
     case methods
     case documentationAddresses = "documentation-addresses"
@@ -21,6 +25,8 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
     /// How its text is read.
     public enum Kind: Hashable, Sendable {
         case path, addresses, rate, flag, count(ClosedRange<Int>)
+        /// A number of bytes.
+        case bytes
         /// One of these words.
         case choice([String])
         /// Some of these words, in an order that matters.
@@ -31,9 +37,10 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
 
     public var kind: Kind {
         switch self {
-        case .dataDirectory, .keyFile, .downloadDirectory: .path
+        case .dataDirectory, .keyFile, .downloadDirectory, .tlsCertificate, .tlsKey: .path
         case .listen, .relays, .stun: .addresses
-        case .uploadRate, .downloadRate: .rate
+        case .uploadRate, .downloadRate, .relayRate: .rate
+        case .relayDaily: .bytes
         case .localDiscovery, .portMapping, .documentationAddresses: .flag
         case .relayDuty: .choice(["auto", "always", "never"])
         case .traversalMode: .choice(["race", "dual-role", "whitepaper"])
@@ -57,11 +64,15 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
         case .uploadRate: "bytes per second sent at most, such as \"2 MiB/s\", or \"unlimited\""
         case .downloadRate: "bytes per second received at most, or \"unlimited\""
         case .localDiscovery: "finds and is found by peers on the same network (mDNS)"
-        case .maximumConnections: "open connections at most"
+        case .maximumConnections: "open connections at most; as long as it is not set, a node that relays keeps more for that"
+        case .tlsCertificate: "the certificate, PEM, of a node that listens on /wss"
+        case .tlsKey: "the private key, PEM, of that certificate"
         case .relays: "relays to be reached through while nobody gets through directly"
         case .stun: "STUN servers that show what the NAT does to UDP, HOST or HOST:PORT; two tell more than one"
         case .portMapping: "asks the router to open the port (UPnP, NAT-PMP, PCP)"
         case .relayDuty: "relays for others: \"auto\" while everybody can reach this node, \"always\" or \"never\""
+        case .relayRate: "bytes per second relayed for others at most, both directions added, or \"unlimited\""
+        case .relayDaily: "bytes relayed for others in a day (UTC) at most, such as \"20 GiB\", or \"unlimited\""
         case .traversalMode: "how methods take turns: \"race\", or one after the other in the order \"dual-role\" or \"whitepaper\""
         case .methods: "the methods that may be used to reach peers, in this order; none: all"
         case .documentationAddresses: "takes documentation addresses for public ones, for laboratories built of them"

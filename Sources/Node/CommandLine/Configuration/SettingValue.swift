@@ -4,6 +4,8 @@ public enum SettingValue: Hashable, Sendable {
     case addresses([String])
     /// Bytes per second; `nil` is unlimited.
     case rate(UInt64?)
+    /// `nil` is unlimited.
+    case bytes(UInt64?)
     case flag(Bool)
     case count(Int)
     case choice(String)
@@ -29,6 +31,15 @@ public enum SettingValue: Hashable, Sendable {
                 throw SettingTextError(expected: "a rate such as \"500 KiB/s\" or \"2M\", or \"unlimited\"")
             }
             self = .rate(rate)
+        case .bytes:
+            if text.lowercased() == "unlimited" {
+                self = .bytes(nil)
+                return
+            }
+            guard !text.hasSuffix("/s"), let count = ByteCount.parse(text), count > 0 else {
+                throw SettingTextError(expected: "a number of bytes such as \"20 GiB\", or \"unlimited\"")
+            }
+            self = .bytes(count)
         case .flag:
             switch text.lowercased() {
             case "true", "yes", "on", "1": self = .flag(true)
@@ -55,8 +66,9 @@ public enum SettingValue: Hashable, Sendable {
         switch self {
         case .path(let path): path
         case .addresses(let addresses): addresses.isEmpty ? "(none)" : addresses.joined(separator: ", ")
-        case .rate(nil): "unlimited"
+        case .rate(nil), .bytes(nil): "unlimited"
         case .rate(let rate?): "\(ByteCount.text(rate))/s"
+        case .bytes(let count?): ByteCount.text(count)
         case .flag(let flag): flag ? "true" : "false"
         case .count(let count): "\(count)"
         case .choice(let word): word
@@ -69,7 +81,7 @@ public enum SettingValue: Hashable, Sendable {
         switch self {
         case .path(let path): .string(path)
         case .addresses(let addresses): .array(addresses.map(JSONValue.string))
-        case .rate(let rate): rate.map(JSONValue.unsigned) ?? .null
+        case .rate(let count), .bytes(let count): count.map(JSONValue.unsigned) ?? .null
         case .flag(let flag): .boolean(flag)
         case .count(let count): .integer(Int64(count))
         case .choice(let word): .string(word)

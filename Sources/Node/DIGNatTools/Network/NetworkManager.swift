@@ -10,6 +10,7 @@ public import DIGSwarm
 import DIGTCP
 public import DIGTransfer
 public import DIGTraversal
+import DIGWebSocket
 public import DIGUDP
 public import Logging
 public import NIOCore
@@ -63,9 +64,10 @@ public final class NetworkManager: Service, Sendable {
     /// Opens the database and the key; listens nowhere yet.
     ///
     /// - Parameters:
-    ///   - transports: What connections are made of. Nil: TCP.
+    ///   - transports: What connections are made of, beside circuits through relays. Nil: TCP and WebSocket.
     ///   - group: The event loops for all connections. Nil: the process-wide ones.
-    /// - Throws: ``NodeError`` with `.directoryUnusable`, `IdentityError` about the key file, or `StorageError` about the database.
+    /// - Throws: ``NodeError`` with `.directoryUnusable`, `IdentityError` about the key file, `WebSocketError` about the TLS certificate, or `StorageError`
+    ///   about the database.
     public init(
         configuration: NodeConfiguration, transports: [any Transport]? = nil, group: (any EventLoopGroup)? = nil,
         logger: Logger = .silent
@@ -94,12 +96,13 @@ public final class NetworkManager: Service, Sendable {
         let circuitTransport = CircuitRelayTransport(configuration: circuits, logger: logger)
         var swarmConfiguration = configuration.swarm
         swarmConfiguration.addressPolicy = configuration.traversal.addressPolicy
+        let transports = try transports ?? [TCPTransport(group: group), WebSocketTransport(group: group, configuration: configuration.webSocket)]
         let swarm = Swarm(
-            identity: self.identity, transports: (transports ?? [TCPTransport(group: group)]) + [circuitTransport], group: group,
+            identity: self.identity, transports: transports + [circuitTransport], group: group,
             configuration: swarmConfiguration, logger: logger)
         self.swarm = swarm
         self.dialBacks = Swarm(
-            identity: try KeyPair.generate(), transports: transports ?? [TCPTransport(group: group)], group: group, configuration: swarmConfiguration,
+            identity: try KeyPair.generate(), transports: transports, group: group, configuration: swarmConfiguration,
             logger: logger)
         self.traversal = NATTraversalManager(
             swarm: swarm, circuits: circuitTransport, dialBacks: self.dialBacks, identity: self.identity, store: SQLiteAttemptStore(database: self.database),

@@ -4,6 +4,7 @@ public import DIGMultiformats
 public import DIGSwarm
 public import DIGTransfer
 public import DIGTraversal
+public import DIGWebSocket
 
 /// What a node needs to know before it starts. Every value has a default but the directory.
 public struct NodeConfiguration: Sendable {
@@ -33,6 +34,8 @@ public struct NodeConfiguration: Sendable {
     public var swarm = SwarmConfiguration()
     /// What serving others may cost: sessions, memory, open files, rates.
     public var transferHost = TransferHostConfiguration()
+    /// For addresses with `/ws` and `/wss`: the certificate of this node, and whose are believed.
+    public var webSocket = WebSocketConfiguration()
     /// How peers behind NATs are reached, and how this node lets itself be reached.
     public var traversal = TraversalConfiguration()
     /// How peers on the same network are found.

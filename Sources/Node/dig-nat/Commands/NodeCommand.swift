@@ -34,6 +34,7 @@ struct NodeCommand: DigNatCommand {
             console.note("peer \(network.identity.peerID); press Ctrl-C to stop")
             var told: [String] = []
             var tier: ConnectionTier?
+            var relays = false
             func tell() async {
                 let environment = await network.traversal.environment
                 let addresses = network.addresses.map(\.description)
@@ -43,10 +44,11 @@ struct NodeCommand: DigNatCommand {
                         addresses.joined(separator: "\n"),
                         event: ["event": "listening", "peer": .string("\(network.identity.peerID)"), "addresses": .array(addresses.map { .string($0) })])
                 }
-                guard environment.tier != tier else { return }
+                guard environment.tier != tier || environment.relayService.isEnabled != relays else { return }
+                if environment.tier != tier, environment.tier != .unknown { console.note(Self.text(environment.tier)) }
                 tier = environment.tier
-                if environment.tier != .unknown { console.note(Self.text(environment.tier)) }
-                console.event(["event": "reachability", "tier": .string(environment.tier.rawValue), "relays": .boolean(environment.relayService.isEnabled)])
+                relays = environment.relayService.isEnabled
+                console.event(["event": "reachability", "tier": .string(environment.tier.rawValue), "relays": .boolean(relays)])
             }
             let changes = network.traversal.environmentChanges
             await tell()

@@ -30,11 +30,23 @@ struct NetworkOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Setting: \(Setting.relayDuty.explanation).", valueName: "when"))
     var serveRelay: String?
 
+    @Option(help: ArgumentHelp("Setting: \(Setting.relayRate.explanation).", valueName: "rate"))
+    var relayRate: String?
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.relayDaily.explanation).", valueName: "bytes"))
+    var relayDaily: String?
+
     @Option(help: ArgumentHelp("Setting: \(Setting.traversalMode.explanation).", valueName: "order"))
     var traversal: String?
 
     @Option(help: ArgumentHelp("Setting: \(Setting.methods.explanation).", valueName: "list"))
     var methods: String?
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.tlsCertificate.explanation).", valueName: "path"), completion: .file())
+    var tlsCertificate: String?
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.tlsKey.explanation).", valueName: "path"), completion: .file())
+    var tlsKey: String?
 
     var settings: [Setting: String] {
         var settings: [Setting: String] = [:]
@@ -47,6 +59,10 @@ struct NetworkOptions: ParsableArguments {
         if !self.stun.isEmpty { settings[.stun] = self.stun.joined(separator: ",") }
         settings[.portMapping] = self.portMapping.map { $0 ? "true" : "false" }
         settings[.relayDuty] = self.serveRelay
+        settings[.tlsCertificate] = self.tlsCertificate
+        settings[.tlsKey] = self.tlsKey
+        settings[.relayRate] = self.relayRate
+        settings[.relayDaily] = self.relayDaily
         settings[.traversalMode] = self.traversal
         settings[.methods] = self.methods
         return settings

@@ -1,3 +1,4 @@
+import DIGCircuitRelay
 import DIGCommandLine
 import DIGIdentity
 import DIGMultiformats
@@ -5,6 +6,7 @@ import DIGNatTools
 import DIGSTUN
 import DIGStorage
 import DIGTraversal
+import DIGWebSocket
 import Foundation
 import Logging
 
@@ -53,6 +55,8 @@ struct CommandContext: Sendable {
             .stun: .addresses(node.traversal.stunServers.map(\.description)),
             .portMapping: .flag(node.traversal.usesPortMapping),
             .relayDuty: .choice(node.traversal.relayDuty.rawValue),
+            .relayRate: .rate(node.traversal.relayService.bytesPerSecond.map { UInt64(clamping: $0) }),
+            .relayDaily: .bytes(node.traversal.relayService.bytesPerDay),
             .traversalMode: .choice(node.traversal.ladder.mode.rawValue),
             .methods: .words([]),
             .documentationAddresses: .flag(false),
@@ -78,6 +82,18 @@ struct CommandContext: Sendable {
         if let discovery = self.configuration.flag(.localDiscovery) { node.localDiscovery = discovery }
         if let count = self.configuration.count(.maximumConnections) { node.maximumConnectionCount = count }
         node.traversal = try self.traversal(node.traversal)
+        if let certificate = self.configuration.path(.tlsCertificate), let key = self.configuration.path(.tlsKey) {
+            node.webSocket.serverCertificate = .init(chainFile: LocalPath.absolute(certificate), privateKeyFile: LocalPath.absolute(key))
+        }
+        // Whoever sets a number gets that number; otherwise a relay takes as many connections as the system lets it.
+        let isStandard = self.configuration[.maximumConnections].map { $0.origin == .standard } ?? true
+        if !isStandard {
+            node.traversal.relayConnectionAllowance = 0
+        } else if let files = OpenFiles.limit {
+            let relay = node.traversal.relayService
+            node.traversal.relayConnectionAllowance = min(
+                relay.maximumReservations + relay.maximumCircuits, max(0, files - node.maximumConnectionCount - OpenFiles.reserve))
+        }
         return node
     }
 
@@ -94,6 +110,8 @@ struct CommandContext: Sendable {
         if let servers = self.configuration.addresses(.stun) { traversal.stunServers = try self.stunServers(servers) }
         if let isOn = self.configuration.flag(.portMapping) { traversal.usesPortMapping = isOn }
         if let duty = self.configuration.word(.relayDuty).flatMap(TraversalConfiguration.RelayDuty.init) { traversal.relayDuty = duty }
+        traversal.relayService.bytesPerSecond = self.configuration.rate(.relayRate).map { Int(clamping: $0) }
+        traversal.relayService.bytesPerDay = self.configuration.bytes(.relayDaily)
         switch self.configuration.word(.traversalMode) {
         case "race"?: traversal.ladder.mode = .race
         case let order?:

@@ -40,7 +40,8 @@ struct ConnectionPool<Element: PooledConnection> {
         var promoted: Element?
     }
 
-    private let maximumConnections: Int
+    /// May be lowered below ``count``: then one makes room for each newcomer until the rest has gone by itself.
+    var maximumConnections: Int
     private let maximumConnectionsPerPeer: Int
     private let simultaneousDialWindow: TimeAmount
     /// The preferred one first; never empty.
