@@ -92,6 +92,22 @@ struct ReachabilityTrackerTests {
         #expect(tracker.overall == .private)
     }
 
+    @Test("Two servers and two addresses: each server is asked about both, not the same one about the same address again and again")
+    func everyServerAboutEveryAddress() throws {
+        var tracker = try self.make(servers: 2)
+        let other = try Multiaddr("/ip6/2600::1/tcp/5001")
+        let candidates = [
+            ExternalAddress(address: self.external, listenAddress: self.listening, basis: .listening),
+            ExternalAddress(address: other, listenAddress: try Multiaddr("/ip6/2600::1/tcp/5001"), basis: .listening),
+        ]
+        tracker.candidatesChanged(candidates, listening: [self.listening, other], now: self.start)
+        self.run(&tracker, to: 30, self.yes)
+        let addresses = tracker.snapshot(now: self.start, tcpMapping: .init(behavior: .unknown, evidence: [])).addresses
+        #expect(addresses.map(\.votes.count) == [2, 2])
+        #expect(addresses.map(\.state.isReachable) == [true, true])
+        #expect(tracker.overall == .public)
+    }
+
     @Test("A decision stands until as many say the opposite; doubt makes it ask at once")
     func hysteresis() throws {
         var tracker = try self.make(servers: 8)

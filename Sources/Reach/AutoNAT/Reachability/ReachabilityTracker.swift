@@ -161,6 +161,14 @@ public struct ReachabilityTracker: Sendable {
                 continue
             }
             let votes = self.records[first].votes
+            // Who has something new to say is waited for: what the others say again decides nothing.
+            let unheard = willing.values.filter { server in
+                server.failures == 0 && !votes.contains { $0.network == server.network && now - $0.seen.at < self.configuration.retryInterval }
+            }
+            if let readyAt = unheard.map(\.readyAt).min(), readyAt > now {
+                self.records[first].nextCheck = readyAt
+                continue
+            }
             // A new opinion is worth more than an old one renewed; the order of ids makes it repeatable.
             let ready = willing.filter { $0.value.readyAt <= now }.map { (peer, server) in
                 (votes.last { $0.network == server.network }?.seen.at, peer, server)
