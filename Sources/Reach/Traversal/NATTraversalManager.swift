@@ -105,6 +105,8 @@ public final class NATTraversalManager: Service, Sendable {
         let policy = configuration.addressPolicy
         var reachability = ReachabilityConfiguration()
         reachability.observed.minimumObservers = max(1, min(configuration.minimumObservers, configuration.relays.isEmpty ? .max : configuration.relays.count))
+        reachability.observed.minimumMappingObservers = max(
+            2, min(reachability.observed.minimumMappingObservers, configuration.relays.isEmpty ? .max : configuration.relays.count))
         reachability.isPublic = { policy.isPublic($0) }
         let reachabilityService = ReachabilityService(dialer: swarm, router: swarm, configuration: reachability, logger: logger)
         self.reachability = reachabilityService

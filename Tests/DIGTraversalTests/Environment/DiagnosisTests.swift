@@ -143,6 +143,27 @@ struct DiagnosisTests {
         #expect(double.advice.contains { $0.contains("provider") })
     }
 
+    @Test("A router that speaks and opens nothing is named with its reasons; without a public address of its own it is behind another NAT")
+    func refusingRouter() throws {
+        var ports = try self.router(.available)
+        let request = PortMapping.Request(protocol: .tcp, internalPort: 4001)
+        func fail(_ error: PortMappingError) {
+            ports.gateways[0].failures = [.init(id: .init(rawValue: 1), request: request, family: .ip4, attempts: [.init(method: .upnp, error: error)])]
+        }
+        fail(PortMappingError(.refused, "not allowed"))
+        var diagnosis = self.diagnosis(self.environment(.private, ports: ports))
+        #expect(self.weights(diagnosis)["port-mapping"] == .bad)
+        #expect(diagnosis.findings.contains { $0.text.contains("not allowed") })
+        #expect(self.weights(diagnosis)["double-nat"] == nil)
+
+        fail(PortMappingError(.noExternalAddress, "no external address"))
+        diagnosis = self.diagnosis(self.environment(.private, ports: ports))
+        #expect(self.weights(diagnosis)["double-nat"] == .bad)
+        // Where nobody has seen this node from outside, its line may just be down.
+        diagnosis = self.diagnosis(self.environment(.unknown, ports: ports))
+        #expect(self.weights(diagnosis)["double-nat"] == nil)
+    }
+
     @Test("What STUN servers showed of UDP is a finding; that they did not help is one too")
     func udp() {
         var environment = self.environment(.private)
@@ -152,6 +173,13 @@ struct DiagnosisTests {
         #expect(self.diagnosis(environment).findings.contains { $0.text == "UDP: port-restricted cone" })
         environment.udp = NATBehavior(mapping: .addressAndPortDependent)
         #expect(self.weights(self.diagnosis(environment))["udp-nat"] == .bad)
+        environment.udp = NATBehavior(mapping: .addressDependent)
+        #expect(self.weights(self.diagnosis(environment))["udp-nat"] == .bad)
+        environment.udp = NATBehavior(mapping: .endpointIndependent, isBehindNAT: false)
+        #expect(self.weights(self.diagnosis(environment))["udp-nat"] == .neutral)
+        #expect(self.diagnosis(environment).findings.contains { $0.text.hasPrefix("UDP: no NAT") })
+        environment.udp = NATBehavior()
+        #expect(self.weights(self.diagnosis(environment))["udp-nat"] == .neutral)
         environment.udp = NATBehavior(isUDPBlocked: true)
         #expect(self.weights(self.diagnosis(environment))["udp-nat"] == .bad)
         environment.udp = nil

@@ -82,10 +82,15 @@ public struct Diagnosis: Hashable, Sendable {
             if let problem { self.findings.append(.init(topic: "udp-nat", weight: .neutral, text: "UDP: the STUN servers did not help: \(problem)")) }
             return
         }
-        self.findings.append(
-            .init(
-                topic: "udp-nat", weight: behavior.isUDPBlocked || behavior.mapping == .addressAndPortDependent ? .bad : .good,
-                text: "UDP: \(behavior.type)"))
+        let type = behavior.type
+        let (weight, text): (Finding.Weight, String) =
+            switch type {
+            case .blocked, .symmetric: (.bad, "\(type)")
+            case .unknown where behavior.isBehindNAT == false: (.neutral, "no NAT; one plain STUN server cannot show what is let in")
+            case .unknown: (.neutral, "too few STUN servers answered to tell what the NAT does")
+            case .open, .firewall, .fullCone, .addressRestricted, .portRestricted, .cone: (.good, "\(type)")
+            }
+        self.findings.append(.init(topic: "udp-nat", weight: weight, text: "UDP: \(text)"))
     }
 
     private static let doubleNATAdvice = "ask the provider for a public address, or use IPv6: the NAT above the router is not yours to configure"
