@@ -232,11 +232,25 @@ struct YamuxHandlerTests {
     }
 
     @Test("a peer that answers no ping loses the connection after 30 + 10 seconds")
+    func idlePingTimeout() throws {
+        let pair = try EmbeddedPair()
+        pair.loop.advanceTime(by: .seconds(29))
+        #expect(try self.headers(pair.dialer).isEmpty)
+        pair.loop.advanceTime(by: .seconds(10))
+        #expect(try self.headers(pair.dialer).map(\.kind) == [.ping])
+        #expect(pair.dialer.isActive)
+        pair.loop.advanceTime(by: .seconds(1))
+        #expect(!pair.dialer.isActive)
+        #expect(throws: ConnectionError(.timedOut, "")) { try pair.dialer.throwIfErrorCaught() }
+        pair.finish()
+    }
+
+    @Test("a peer that answers no ping loses the connection after 10 + 10 seconds while streams are open")
     func pingTimeout() throws {
         let pair = try EmbeddedPair()
         let stream = try pair.open { try $0.pipeline.syncOperations.addHandler(CollectHandler()) }
         let collector = try self.collector(stream)
-        pair.loop.advanceTime(by: .seconds(29))
+        pair.loop.advanceTime(by: .seconds(9))
         #expect(try self.headers(pair.dialer).isEmpty)
         pair.loop.advanceTime(by: .seconds(1))
         let ping = try #require(try self.headers(pair.dialer).first)

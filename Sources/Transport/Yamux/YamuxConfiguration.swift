@@ -27,6 +27,9 @@ public struct YamuxConfiguration: Sendable {
     /// After so long without a byte from the peer it is asked for a sign of life. nil: never.
     public var keepAliveInterval: Duration? = .seconds(30)
 
+    /// The same while streams are open, if that is shorter: somebody waits. A NAT that restarts ends connections without a word.
+    public var busyKeepAliveInterval: Duration = .seconds(10)
+
     /// How long the answer to a ping, or any other byte, may take before the connection is given up.
     public var keepAliveTimeout: Duration = .seconds(10)
 

@@ -1,6 +1,14 @@
 import DIGNet
 import NIOCore
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
 /// Runs a ``YamuxStateMachine`` on a channel: the last handler of the connection's pipeline, the parent of its streams.
 ///
 /// Outbound, streams with something to send queue in ``ready`` and take turns, a frame each, while the channel is writable; a batch
@@ -160,6 +168,8 @@ final class YamuxHandler: ChannelDuplexHandler, StreamChannelParent {
         let channel = StreamChannel(
             id: UInt64(id), parent: parent, multiplexer: self, waterMark: self.configuration.streamWaterMark)
         self.entries[id] = Entry(channel: channel)
+        // Somebody waits now: see `busyKeepAliveInterval`.
+        if self.entries.count == 1 { self.scheduleTimer() }
         return channel
     }
 
@@ -453,6 +463,7 @@ final class YamuxHandler: ChannelDuplexHandler, StreamChannelParent {
         case .timedOut:
             let error = ConnectionError(.timedOut, "the peer gave no sign of life for \(self.configuration.keepAliveTimeout)")
             self.connectionLost(ConnectionError(.closed, "the connection is closed", cause: error))
+            self.abandon(context.channel)
             context.fireErrorCaught(error)
             context.close(promise: nil)
             return
@@ -461,6 +472,14 @@ final class YamuxHandler: ChannelDuplexHandler, StreamChannelParent {
     }
 
     // MARK: The end
+
+    /// Lets a channel go at once when it is closed, because its other end is gone. The system would go on for minutes to deliver what nobody
+    /// takes, and meanwhile no connection could be made between the same two endpoints, such as by a punch.
+    private func abandon(_ channel: any Channel) {
+        guard let socket = channel as? any SocketOptionProvider else { return }
+        // Where the system has no such option, it takes longer.
+        socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenFailure { _ in }
+    }
 
     private func violated(_ violation: YamuxViolation) {
         guard self.phase != .closed, let context = self.context else { return }

@@ -182,6 +182,16 @@ struct YamuxStateMachineTests {
         #expect(machine.deadlineReached(now: self.now + .seconds(75)) == .timedOut)
     }
 
+    @Test("while streams are open the peer is asked after 10 seconds; a stream opened after a longer silence has it asked at once")
+    func busyKeepAlive() {
+        var machine = self.machine()
+        #expect(machine.deadline == self.now + .seconds(30))
+        _ = machine.openStream(now: self.now + .seconds(20))
+        #expect(machine.deadline == self.now + .seconds(10))
+        guard case .send = machine.deadlineReached(now: self.now + .seconds(20)) else { Issue.record("no ping"); return }
+        #expect(machine.deadline == self.now + .seconds(30))
+    }
+
     @Test("without an interval there are no keep-alives")
     func noKeepAlive() {
         #expect(self.machine { $0.keepAliveInterval = nil }.deadline == nil)

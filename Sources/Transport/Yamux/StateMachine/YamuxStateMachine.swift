@@ -361,7 +361,7 @@ struct YamuxStateMachine {
             return max(inFlight.sentAt, self.lastActivity) + TimeAmount(self.configuration.keepAliveTimeout)
         }
         guard let interval = self.configuration.keepAliveInterval else { return nil }
-        return self.lastActivity + TimeAmount(interval)
+        return self.lastActivity + TimeAmount(self.streams.isEmpty ? interval : min(interval, self.configuration.busyKeepAliveInterval))
     }
 
     /// Early and repeated calls are harmless.
