@@ -22,9 +22,9 @@ public func performTCPHolePunch(
         guard remote.components.first == remoteEndpoint.components.first else {
             return channel.eventLoop.makeFailedFuture(ConnectionError(.peerMismatch, "\(remote) is not the other end"))
         }
-        return initializer(channel).map {
-            guard case .enqueued = acceptance.yield(channel) else { return channel.close(promise: nil) }
-        }
+        return channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(ActivationHandler(acceptance: acceptance))
+        }.flatMap { initializer(channel) }
     }
     let first: (any Channel)?
     do {
@@ -61,4 +61,19 @@ public func performTCPHolePunch(
     for await late in accepted where late !== first { late.close(promise: nil) }
     guard let first else { throw HolePunchError(.timedOut, "no connection with \(remoteEndpoint) in \(timeout)") }
     return first
+}
+
+/// Reports an accepted channel once it is active: closing the listener before that would close it too.
+private final class ActivationHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let acceptance: AsyncStream<any Channel>.Continuation
+
+    init(acceptance: AsyncStream<any Channel>.Continuation) { self.acceptance = acceptance }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.fireChannelActive()
+        if case .enqueued = self.acceptance.yield(context.channel) {} else { context.close(promise: nil) }
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
 }

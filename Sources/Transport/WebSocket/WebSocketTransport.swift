@@ -94,28 +94,30 @@ public struct WebSocketTransport: Transport {
         return WebSocketListener(base: listener, suffix: target.suffix)
     }
 
-    private func addHandlers(to channel: any Channel, as role: WebSocketHandshakeHandler.Role) throws {
+    func addHandlers(to channel: any Channel, as role: WebSocketRole) throws {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = self.configuration.maximumHeaderByteCount
         limits.maxHeaderListSize = self.configuration.maximumHeaderByteCount
-        let encoder: any RemovableChannelHandler
-        let decoder: any RemovableChannelHandler
-        let isClient: Bool
+        let frames = self.configuration.maximumFrameByteCount
+        let pipeline = channel.pipeline.syncOperations
+        // The handshake is added last: with an active channel, whose initializer runs late, it begins at once.
         switch role {
         case .client:
-            encoder = HTTPRequestEncoder()
-            decoder = ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
-            isClient = true
+            let encoder = HTTPRequestEncoder()
+            let decoder = ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
+            let stream = WebSocketStreamHandler(isClient: true, configuration: self.configuration)
+            try pipeline.addHandlers([encoder, decoder, stream])
+            try pipeline.addHandler(
+                WebSocketHandshakeHandler<HTTPClientResponsePart>(
+                    role: role, stream: stream, encoder: encoder, decoder: decoder, maximumFrameByteCount: frames), position: .before(stream))
         case .server:
-            encoder = HTTPResponseEncoder()
-            decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
-            isClient = false
+            let encoder = HTTPResponseEncoder()
+            let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
+            let stream = WebSocketStreamHandler(isClient: false, configuration: self.configuration)
+            try pipeline.addHandlers([encoder, decoder, stream])
+            try pipeline.addHandler(
+                WebSocketHandshakeHandler<HTTPServerRequestPart>(
+                    role: role, stream: stream, encoder: encoder, decoder: decoder, maximumFrameByteCount: frames), position: .before(stream))
         }
-        let stream = WebSocketStreamHandler(isClient: isClient, configuration: self.configuration)
-        let handshake = WebSocketHandshakeHandler(
-            role: role, stream: stream, encoder: encoder, decoder: decoder, maximumFrameByteCount: self.configuration.maximumFrameByteCount)
-        // Added last: with an active channel, whose initializer runs late, it begins at once.
-        try channel.pipeline.syncOperations.addHandlers([encoder, decoder, stream])
-        try channel.pipeline.syncOperations.addHandler(handshake, position: .before(stream))
     }
 }

@@ -2,15 +2,16 @@ import NIOCore
 import NIOHTTP1
 import NIOWebSocket
 
-/// Does the opening handshake over the HTTP codec before it, then puts the frame codec in its place and leaves.
-final class WebSocketHandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = Any
-    typealias InboundOut = ByteBuffer
+enum WebSocketRole {
+    case client(host: String)
+    case server
+}
 
-    enum Role {
-        case client(host: String)
-        case server
-    }
+/// Does the opening handshake over the HTTP codec before it, then puts the frame codec in its place and leaves.
+///
+/// `Part` is what the HTTP codec makes: of responses at a client, of requests at a server.
+final class WebSocketHandshakeHandler<Part>: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = Part
 
     private enum State {
         case idle
@@ -20,22 +21,21 @@ final class WebSocketHandshakeHandler: ChannelInboundHandler, RemovableChannelHa
         /// The head is there, its end is due.
         case accepted
         case answering(HTTPResponseHead)
-        /// What comes are bytes of frames.
+        /// What comes are bytes of frames, which go to the handler before this one.
         case done
         case failed
     }
 
-    private let role: Role
+    private let role: WebSocketRole
     private let stream: WebSocketStreamHandler
     private let encoder: any RemovableChannelHandler
     private let decoder: any RemovableChannelHandler
     private let maximumFrameByteCount: Int
     private var state = State.idle
-    /// Came behind the head, before the frame codec is in place.
-    private var received = ByteBuffer()
+    private let leftovers = WebSocketLeftoverHandler()
 
     init(
-        role: Role, stream: WebSocketStreamHandler, encoder: any RemovableChannelHandler, decoder: any RemovableChannelHandler,
+        role: WebSocketRole, stream: WebSocketStreamHandler, encoder: any RemovableChannelHandler, decoder: any RemovableChannelHandler,
         maximumFrameByteCount: Int
     ) {
         self.role = role
@@ -69,18 +69,12 @@ final class WebSocketHandshakeHandler: ChannelInboundHandler, RemovableChannelHa
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .done = self.state {
-            if var bytes = self.unwrapInboundIn(data) as? ByteBuffer { self.received.writeBuffer(&bytes) }
-            return
-        }
+        let part = self.unwrapInboundIn(data)
         switch self.role {
-        case .client: self.received(self.unwrapResponse(data), context)
-        case .server: self.received(self.unwrapRequest(data), context)
+        case .client: self.received(part as? HTTPClientResponsePart, context)
+        case .server: self.received(part as? HTTPServerRequestPart, context)
         }
     }
-
-    private func unwrapResponse(_ data: NIOAny) -> HTTPClientResponsePart? { self.unwrapInboundIn(data) as? HTTPClientResponsePart }
-    private func unwrapRequest(_ data: NIOAny) -> HTTPServerRequestPart? { self.unwrapInboundIn(data) as? HTTPServerRequestPart }
 
     private func received(_ part: HTTPClientResponsePart?, _ context: ChannelHandlerContext) {
         switch (self.state, part) {
@@ -131,6 +125,11 @@ final class WebSocketHandshakeHandler: ChannelInboundHandler, RemovableChannelHa
     private func finish(_ context: ChannelHandlerContext) {
         self.state = .done
         let pipeline = context.pipeline.syncOperations
+        do {
+            try pipeline.addHandler(self.leftovers, position: .before(self))
+        } catch {
+            return self.fail(WebSocketError(.protocolViolation, "the pipeline is gone", cause: error), context)
+        }
         pipeline.removeHandler(self.encoder, promise: nil)
         // Leaves in a later turn, handing on what came behind the head. It looks at what is written too, so no frame may be before it has left.
         let removed = context.eventLoop.makePromise(of: Void.self)
@@ -151,12 +150,8 @@ final class WebSocketHandshakeHandler: ChannelInboundHandler, RemovableChannelHa
             return self.fail(WebSocketError(.protocolViolation, "the pipeline is gone", cause: error), context)
         }
         self.stream.opened()
-        if self.received.readableBytes > 0 {
-            context.fireChannelRead(self.wrapInboundOut(self.received))
-            context.fireChannelReadComplete()
-            self.received = ByteBuffer()
-        }
         pipeline.removeHandler(self, promise: nil)
+        pipeline.removeHandler(self.leftovers, promise: nil)
     }
 
     private func fail(_ error: WebSocketError, _ context: ChannelHandlerContext) {
