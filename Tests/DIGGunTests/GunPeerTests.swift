@@ -1,4 +1,5 @@
 import DIGNet
+import Foundation
 import NIOCore
 import Testing
 
@@ -108,6 +109,33 @@ struct GunPeerTests {
         run.cancel()
         try await run.value
         await #expect(throws: Never.self) { try await sockets[0].closed.get() }
+    }
+
+    @Test("inside TLS, with an authority that is trusted and not with others")
+    func secure() async throws {
+        let folder = try #require(Bundle.module.url(forResource: "Fixtures/tls", withExtension: nil)).path
+        var configuration = GunPeerConfiguration()
+        configuration.listen = [
+            GunListenAddress(host: "127.0.0.1", port: 0, certificate: .init(chainFile: "\(folder)/chain.pem", privateKeyFile: "\(folder)/key.pem"))
+        ]
+        let relay = GunPeer(configuration: configuration, group: Loopback.group, logger: Loopback.logger)
+        let run = Task { try await relay.run() }
+        try await Loopback.wait { !relay.status.listening.isEmpty }
+        let url = try #require(relay.status.listening.first)
+        #expect(url.description.hasPrefix("wss://127.0.0.1:"))
+        let silent = Silent()
+        let stranger = GunDialer(group: Loopback.group, configuration: .init(), policy: .init(), messageByteCount: 1_000)
+        await #expect(throws: (any Error).self) { try await stranger.dial(url, source: .user, delegate: silent) }
+        configuration = GunPeerConfiguration()
+        configuration.relays = [.init(url)]
+        configuration.webSocket.certificateVerification = .authorities(file: "\(folder)/authority.pem")
+        let peer = GunPeer(configuration: configuration, group: Loopback.group, logger: Loopback.logger)
+        let peerRun = Task { try await peer.run() }
+        try await Loopback.wait { !peer.status.relays.isEmpty }
+        #expect(try await peer.put(["k": .number(1)], to: "s", waitingForAcknowledgement: .seconds(30)))
+        #expect(relay.known("s")?["k"] == .number(1))
+        for run in [peerRun, run] { run.cancel() }
+        for run in [peerRun, run] { try await run.value }
     }
 
     private final class Silent: GunSocketDelegate {

@@ -16,8 +16,6 @@ struct Replay {
     /// The ids in the recorded inputs and so not the relay's to choose.
     private var given: Set<String> = []
 
-    private(set) var acknowledged: [ExactText] = []
-
     init(actsAsStorage: Bool, base: Double) {
         var configuration = GunMeshConfiguration()
         configuration.actsAsStorage = actsAsStorage
@@ -88,9 +86,10 @@ struct Replay {
 
     /// Everything that the mesh sent was expected.
     func expectEnd(_ comment: Comment? = nil) {
+        #expect(self.compared.values.reduce(0, +) > 0)
         for (name, link) in self.links {
             let extra = (self.sent[link] ?? []).dropFirst(self.compared[name, default: 0]).filter { $0 != .array([]) }
-            #expect(extra.isEmpty, "\(name): \(extra.map(GunJSONWriter.string))")
+            #expect(extra.isEmpty, "\(name): \(extra.map(GunJSONWriter.string)) \(comment?.description ?? "")")
         }
     }
 
@@ -133,9 +132,7 @@ struct Replay {
     }
 
     /// Plays a whole recording. Connections are made before their first frame.
-    mutating func play(_ frames: [Fixture.Frame], skipping: Set<String> = []) {
-        var order: [String] = []
-        for frame in frames where !order.contains(frame.connection) { order.append(frame.connection) }
+    mutating func play(_ frames: [Fixture.Frame]) {
         for frame in frames {
             if self.links[frame.connection] == nil { self.connect(frame.connection, at: frame.time) }
             if frame.isInput {
