@@ -60,23 +60,22 @@ struct HolePuncherTests {
         }
     }
 
-    @Test("both ends are told of a relayed connection of the other's: one direct connection comes of it")
-    func glare() async throws {
-        let (a, b) = (try await Node(on: self.network), try await Node(on: self.network))
+    @Test("both ends begin at the same time: one of the two punches goes on, and one connection comes of it", arguments: 0..<5)
+    func glare(round: Int) async throws {
+        let signaling = MemorySignaling()
+        let (a, b) = (try await Node(on: self.network, signaling: signaling), try await Node(on: self.network, signaling: signaling))
         try await running(a, b) {
-            let first = try await self.relayed(a, b)
-            var options = DialOptions()
-            options.requiresNew = true
-            let second = try await b.swarm.connect(to: a.peer, addresses: [a.circuit], options: options)
-            let atA = Mutex<(any Connection)?>(nil)
-            try await eventually {
-                a.swarm.statistics.openConnections == 2
+            @Sendable func punch(_ from: Node, _ to: Node) async throws {
+                do {
+                    let connection = try await self.whenReady { try await from.puncher.punch(to.peer, through: signaling.end(of: from.peer)) }
+                    #expect(connection.remotePeer == to.peer)
+                } catch let error as HolePunchError where error.code == .busy {
+                    // The other one counts.
+                }
             }
-            // The one that b dialed, as a sees it.
-            if let connection = a.swarm.connection(to: b.peer), connection.role == .listener { atA.withLock { $0 = connection } }
-            b.puncher.relayedConnectionOpened(first.atB)
-            if let connection = atA.withLock({ $0 }) { a.puncher.relayedConnectionOpened(connection) }
-            #expect(second.isRelayed)
+            async let one: Void = punch(a, b)
+            async let two: Void = punch(b, a)
+            _ = try await (one, two)
             try await eventually { a.directConnection(to: b) != nil && b.directConnection(to: a) != nil }
             try await eventually { a.swarm.statistics.openConnections == 1 && b.swarm.statistics.openConnections == 1 }
             try await eventually { a.puncher.activeCount == 0 && b.puncher.activeCount == 0 }

@@ -118,7 +118,7 @@ final class Node: Sendable {
     /// - Parameter isLocal: Whether the other nodes are taken for neighbours. If not, loopback addresses are refused.
     init(
         on network: MemoryNetwork, signaling: MemorySignaling? = nil, isLocal: Bool = true, addresses: [Multiaddr]? = nil,
-        punchability: LocalPunchability = .unknown, listensOnTCP: Bool = true, _ configure: (inout HolePunchingConfiguration) -> Void = { _ in }
+        punchability: LocalPunchability = .unknown, _ configure: (inout HolePunchingConfiguration) -> Void = { _ in }
     ) async throws {
         let identity = try KeyPair.generate()
         let tcp = TCPTransport(group: Self.group)
@@ -128,7 +128,7 @@ final class Node: Sendable {
         let swarm = Swarm(
             identity: identity, transports: [CircuitLikeTransport(base: MemoryTransport(network: network, group: Self.group)), tcp], group: Self.group,
             configuration: configuration, logger: Logger(label: "test"))
-        if listensOnTCP { try await swarm.listen(on: [Multiaddr("/ip4/127.0.0.1/tcp/0")]) }
+        try await swarm.listen(on: [Multiaddr("/ip4/127.0.0.1/tcp/0")])
         let tcpAddresses = swarm.listenAddresses
         try await swarm.listen(on: [Multiaddr("/memory/0/p2p-circuit")])
         self.circuit = swarm.listenAddresses.first { $0.components.contains(.p2pCircuit) } ?? Multiaddr(components: [])
