@@ -12,6 +12,14 @@ public struct FoundProvider: Hashable, Sendable {
     public var source: PeerID
     /// Nodes asked one after the other until one knew.
     public var hops: Int
+
+    public init(peer: PeerID, addresses: [Multiaddr], isSigned: Bool, source: PeerID, hops: Int) {
+        self.peer = peer
+        self.addresses = addresses
+        self.isSigned = isSigned
+        self.source = source
+        self.hops = hops
+    }
 }
 
 /// Providers as they are found. Ends when the lookup does, or enough are found; stopping to read ends the lookup.

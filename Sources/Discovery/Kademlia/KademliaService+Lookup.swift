@@ -35,14 +35,19 @@ extension KademliaService {
             configuration.resiliency = max(wanted, configuration.resiliency)
         }
         let filter = self.responder.filter
-        let seeds = self.responder.state.withLock { state in
+        let (seeds, neighbours) = self.responder.state.withLock { state in
             state.statistics.lookups += 1
-            return state.table.closest(to: target, count: max(configuration.replication, configuration.disjointPaths))
+            return (
+                state.table.closest(to: target, count: max(configuration.replication, configuration.disjointPaths)),
+                state.table.closest(to: self.localKey, count: configuration.replication)
+            )
         }
+        let radius = wanted == nil
+            ? ExpectedRadius.radius(around: self.localKey, neighbours: neighbours, replication: configuration.replication) : nil
         guard !seeds.isEmpty else { throw KademliaError(.noPeers, "no node of \(self.configuration.protocolID) is known") }
-        var lookup = Lookup(target: target, localKey: self.localKey, seeds: seeds, configuration: configuration, now: .now) { peer in
-            filter.groups(peer.addresses)
-        }
+        var lookup = Lookup(
+            target: target, localKey: self.localKey, seeds: seeds, radius: radius, configuration: configuration, now: .now
+        ) { filter.groups($0.addresses) }
         await withTaskGroup(of: Event.self) { group in
             var hasTimer = false
             while !lookup.isFinished {

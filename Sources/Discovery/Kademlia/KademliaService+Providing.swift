@@ -19,8 +19,11 @@ extension KademliaService {
         try self.schedule([key], lifetime: lifetime, isSoon: false)
         let place = KademliaKey(hashing: key)
         do {
+            let announcement = try self.announcement(
+                of: key, lifetime: self.schedule.withLock { $0.entry(key)?.lifetime } ?? self.configuration.providerLifetime)
+            self.keepHere([announcement])
             let lookup = try await self.lookUp(place, asking: Self.closestQuestion(key))
-            let result = try await self.announce(key, to: lookup.closest(self.configuration.lookup.replication))
+            let result = try await self.announce(announcement, to: lookup.keepers(self.configuration.lookup.replication))
             self.schedule.withLock { $0.provided([place], now: .now) }
             self.provideWake.yield()
             return result
@@ -68,7 +71,7 @@ extension KademliaService {
             if answer.providerPeers.contains(where: { $0.peer == self.localPeer }) { holders.append(peer) }
             return true
         }
-        for peer in lookup.closest(self.configuration.lookup.replication) where !holders.contains(where: { $0.key == peer.key }) { holders.append(peer) }
+        for peer in lookup.keepers(self.configuration.lookup.replication) where !holders.contains(where: { $0.key == peer.key }) { holders.append(peer) }
         let withdrawal = try self.announcement(of: key, lifetime: .seconds(3600), isWithdrawn: true)
         return await withTaskGroup(of: Bool.self) { group in
             for peer in holders {
@@ -104,11 +107,8 @@ extension KademliaService {
         return KademliaMessage(kind: .addProvider, key: key, providerPeers: [entry])
     }
 
-    private func announce(_ key: [UInt8], to peers: [KademliaPeer]) async throws -> ProvideResult {
+    private func announce(_ announcement: KademliaMessage, to peers: [KademliaPeer]) async throws -> ProvideResult {
         guard !peers.isEmpty else { throw KademliaError(.noPeers, "no node has answered") }
-        let lifetime = self.schedule.withLock { $0.entry(key)?.lifetime } ?? self.configuration.providerLifetime
-        let announcement = try self.announcement(of: key, lifetime: lifetime)
-        self.keepHere([announcement])
         let stored = await withTaskGroup(of: Bool.self) { group in
             for peer in peers { group.addTask { await self.send([announcement], to: peer) } }
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }

@@ -29,7 +29,7 @@ extension KademliaService {
         }
         // GET_VALUE and not FIND_NODE, which some answer for names of peers only.
         let lookup = try await self.lookUp(KademliaKey(hashing: key), asking: KademliaMessage(kind: .getValue, key: key))
-        return try await self.store(question, at: lookup.closest(self.configuration.lookup.replication))
+        return try await self.store(question, at: lookup.keepers(self.configuration.lookup.replication))
     }
 
     /// Sends a value to each of `peers`.
@@ -147,7 +147,7 @@ extension KademliaService {
     func mailboxNodes(of recipient: PeerID) async throws -> [KademliaPeer] {
         let key = Letter.key(for: recipient)
         let lookup = try await self.lookUp(KademliaKey(hashing: key), asking: KademliaMessage(kind: .getValue, key: key))
-        return lookup.closest(self.configuration.lookup.replication)
+        return lookup.keepers(self.configuration.lookup.replication)
     }
 
     /// Puts a letter of this node into the mailbox of `recipient`.

@@ -4,4 +4,9 @@ public struct ProvideResult: Hashable, Sendable {
     public var asked: Int
     /// Those seen to have it.
     public var stored: Int
+
+    public init(asked: Int, stored: Int) {
+        self.asked = asked
+        self.stored = stored
+    }
 }

@@ -259,4 +259,33 @@ struct LookupTests {
         #expect(lookup.isFinished)
         #expect(lookup.next(now: now) == nil)
     }
+
+    @Test("the expected radius follows from the density around this node")
+    func radius() throws {
+        var generator = SeededGenerator(seed: 8)
+        let local = KademliaKey.random(using: &generator)
+        let network = try (0..<5000).map { _ in try KademliaPeer.random(using: &generator) }
+        let neighbours = Array(network.sorted { $0.key.distance(to: local) < $1.key.distance(to: local) }.prefix(20))
+        let radius = try #require(ExpectedRadius.radius(around: local, neighbours: neighbours, replication: 20))
+        let target = KademliaKey.random(using: &generator)
+        #expect((8...40).contains(network.count { $0.key.distance(to: target) <= radius }))
+        #expect(ExpectedRadius.radius(around: local, neighbours: Array(neighbours.prefix(19)), replication: 20) == nil)
+        // A handful of nodes: all of the key space, and no overflow.
+        let few = try (0..<20).map { _ in try KademliaPeer.random(using: &generator) }.sorted { $0.key.distance(to: local) < $1.key.distance(to: local) }
+        #expect(ExpectedRadius.radius(around: local, neighbours: few, replication: 20) != nil)
+        #expect(ExpectedRadius.radius(around: local, neighbours: Array(repeating: KademliaPeer(try .random(using: &generator), key: local, addresses: []), count: 20), replication: 20) != nil)
+    }
+
+    @Test("everybody within the radius is asked, and keeps records, where made-up names are the closest")
+    func region() throws {
+        let (lies, honest) = (try self.nodes(1...30), try self.nodes(5000...5009))
+        var lookup = Lookup(
+            target: self.target, localKey: nil, seeds: lies + honest + (try self.nodes([90_000])), radius: KademliaDistance(value: KademliaKey(0, 0, 0, 10_000)),
+            configuration: .init(), now: self.start)
+        while let peer = lookup.next(now: self.start) { lookup.answered(peer.key, closer: [], now: self.start) }
+        #expect(lookup.isFinished)
+        #expect(lookup.statistics.questions == 40)
+        #expect(self.distances(lookup.keepers(20)) == Array(1...30) + Array(5000...5009))
+        #expect(self.distances(lookup.closest(20)) == Array(1...20))
+    }
 }

@@ -125,8 +125,9 @@ struct KademliaServiceTests {
             await #expect(throws: KademliaError(.noPeers, "")) { _ = try await node.service.findPeer(try KeyPair.generate().peerID) }
             await #expect(throws: KademliaError(.noPeers, "")) { try await node.service.bootstrap([]) }
             await #expect(throws: KademliaError(.invalidKey, "")) { try await node.service.provide([]) }
-            #expect(await self.found([1], by: node).isEmpty)
-            // It stays on the list.
+            #expect(await self.found([2], by: node).isEmpty)
+            // It stays on the list, and whoever asks this node is told.
+            #expect(await self.found([1], by: node).map(\.peer) == [node.peer])
             #expect(node.service.statistics.providedKeyCount == 1)
             await #expect(throws: KademliaError(.alreadyRunning, "")) { try await node.service.run() }
         }

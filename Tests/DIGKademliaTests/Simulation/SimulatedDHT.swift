@@ -152,14 +152,15 @@ struct SimulatedDHT {
 
     /// - Parameter visit: Called when a node answers, with its index; returns false to end the lookup.
     mutating func lookUp(
-        _ target: KademliaKey, from index: Int, at begin: Instant, configuration: LookupConfiguration? = nil,
+        _ target: KademliaKey, from index: Int, at begin: Instant, configuration: LookupConfiguration? = nil, isRegional: Bool = true,
         visit: (inout SimulatedDHT, Int, Instant, Lookup) -> Bool = { _, _, _, _ in true }
     ) -> Outcome {
         let configuration = configuration ?? self.settings.lookup
         var now = begin
         let seeds = self.nodes[index].table.closest(to: target, count: max(configuration.replication, configuration.disjointPaths))
         var lookup = Lookup(
-            target: target, localKey: self.nodes[index].peer.key, seeds: seeds, configuration: configuration, now: now
+            target: target, localKey: self.nodes[index].peer.key, seeds: seeds, radius: isRegional ? self.radius(of: index) : nil,
+            configuration: configuration, now: now
         ) { Set($0.addresses.compactMap(NetworkGroup.init)) }
         var events: [Event] = []
         while true {
@@ -197,6 +198,11 @@ struct SimulatedDHT {
         return Outcome(lookup: lookup, end: now)
     }
 
+    private func radius(of index: Int) -> KademliaDistance? {
+        let key = self.nodes[index].peer.key
+        return ExpectedRadius.radius(around: key, neighbours: self.nodes[index].table.closest(to: key, count: 20), replication: 20)
+    }
+
     private var hostileByPlace: [Int] { self.nodes.indices.filter { self.nodes[$0].isHostile } }
 
     private mutating func answer(of index: Int, to asker: Int, target: KademliaKey, now: Instant) -> [KademliaPeer] {
@@ -210,11 +216,11 @@ struct SimulatedDHT {
 
     // MARK: Providers
 
-    mutating func provide(_ key: [UInt8], from index: Int, at now: Instant) {
-        let outcome = self.lookUp(KademliaKey(hashing: key), from: index, at: now)
+    mutating func provide(_ key: [UInt8], from index: Int, at now: Instant, isRegional: Bool = true) {
+        let outcome = self.lookUp(KademliaKey(hashing: key), from: index, at: now, isRegional: isRegional)
         let provider = StoredProvider(
             provider: self.nodes[index].peer.peer, addresses: [], statement: nil, sequence: 0, expiresAt: outcome.end + .seconds(3600))
-        for peer in outcome.lookup.closest(20) {
+        for peer in outcome.lookup.keepers(20) {
             guard let other = self.positions[peer.key], self.nodes[other].lives(at: outcome.end), !self.nodes[other].isHostile else { continue }
             _ = self.nodes[other].store.add(provider, under: key, network: self.nodes[index].network, now: outcome.end)
         }
@@ -222,10 +228,10 @@ struct SimulatedDHT {
 
     /// - Returns: The nodes asked one after the other, and how long it took; nil if no provider was found.
     mutating func search(
-        _ key: [UInt8], from index: Int, at now: Instant, configuration: LookupConfiguration? = nil
+        _ key: [UInt8], from index: Int, at now: Instant, configuration: LookupConfiguration? = nil, isRegional: Bool = true
     ) -> (hops: Int, takes: Duration)? {
         var found: (Int, Duration)?
-        _ = self.lookUp(KademliaKey(hashing: key), from: index, at: now, configuration: configuration) { world, node, time, lookup in
+        _ = self.lookUp(KademliaKey(hashing: key), from: index, at: now, configuration: configuration, isRegional: isRegional) { world, node, time, lookup in
             guard !world.nodes[node].isHostile else { return true }
             var generator = world.generator
             guard !world.nodes[node].store.providers(of: key, limit: 1, now: time, using: &generator).isEmpty else { return true }

@@ -52,6 +52,8 @@ struct Lookup: Sendable {
     let target: KademliaKey
     private let localKey: KademliaKey?
     private let configuration: LookupConfiguration
+    /// Nodes within count beside the β closest.
+    private let radius: KademliaDistance?
     private let groups: @Sendable (KademliaPeer) -> Set<NetworkGroup>
     private let end: Instant
     private var paths: [Path]
@@ -65,14 +67,16 @@ struct Lookup: Sendable {
     /// - Parameters:
     ///   - localKey: This node's, which is never asked.
     ///   - seeds: Known nodes, the closest first; they are dealt out to the paths.
+    ///   - radius: How far away the closest nodes should be, see ``ExpectedRadius``; nil: only their number counts.
     ///   - groups: The networks that a node's addresses are in, where they count.
     init(
-        target: KademliaKey, localKey: KademliaKey?, seeds: [KademliaPeer], configuration: LookupConfiguration, now: Instant,
-        groups: @escaping @Sendable (KademliaPeer) -> Set<NetworkGroup> = { _ in [] }
+        target: KademliaKey, localKey: KademliaKey?, seeds: [KademliaPeer], radius: KademliaDistance? = nil, configuration: LookupConfiguration,
+        now: Instant, groups: @escaping @Sendable (KademliaPeer) -> Set<NetworkGroup> = { _ in [] }
     ) {
         self.target = target
         self.localKey = localKey
         self.configuration = configuration
+        self.radius = radius
         self.groups = groups
         self.end = now + configuration.timeout
         self.paths = Array(repeating: Path(), count: max(1, configuration.disjointPaths))
@@ -108,12 +112,11 @@ struct Lookup: Sendable {
     private func candidate(of path: Int) -> Candidate? {
         var counted = 0
         for candidate in self.paths[path].candidates {
+            guard !self.isBeyond(candidate.distance, after: counted) else { return nil }
             switch self.questions[candidate.peer.key]?.answer {
             case nil: return candidate
             case .failed, .waiting(_, isSlow: true): continue
-            case .answered, .waiting:
-                counted += 1
-                if counted >= self.configuration.resiliency { return nil }
+            case .answered, .waiting: counted += 1
             }
         }
         return nil
@@ -181,6 +184,14 @@ struct Lookup: Sendable {
         return found.values.sorted { $0.distance < $1.distance }.prefix(count).map(\.peer)
     }
 
+    /// The closest that have answered, and all others that are within the radius: those that should keep a record.
+    func keepers(_ count: Int) -> [KademliaPeer] {
+        let answered = self.closest(max(count, self.configuration.maximumRegionCount))
+        guard let radius = self.radius else { return Array(answered.prefix(count)) }
+        let region = answered.prefix { $0.key.distance(to: self.target) <= radius }
+        return region.count > count ? Array(region) : Array(answered.prefix(count))
+    }
+
     /// How many nodes had to be asked one after the other to get to this one.
     func hops(to key: KademliaKey) -> Int? { self.questions[key]?.hops }
 
@@ -230,15 +241,21 @@ struct Lookup: Sendable {
         if self.paths.allSatisfy(\.isFinished) { self.isFinished = true }
     }
 
+    /// Whether a node so far away matters no more when so many that are closer have answered.
+    private func isBeyond(_ distance: KademliaDistance, after counted: Int) -> Bool {
+        guard counted >= self.configuration.resiliency else { return false }
+        guard let radius = self.radius else { return true }
+        return distance > radius || counted >= self.configuration.maximumRegionCount
+    }
+
     private func isExhausted(_ index: Int) -> Bool {
         var counted = 0
         for candidate in self.paths[index].candidates {
+            guard !self.isBeyond(candidate.distance, after: counted) else { return true }
             switch self.questions[candidate.peer.key]?.answer {
             case nil, .waiting(_, isSlow: false): return false
             case .failed, .waiting(_, isSlow: true): continue
-            case .answered:
-                counted += 1
-                if counted >= self.configuration.resiliency { return true }
+            case .answered: counted += 1
             }
         }
         // Those that are slow may still name others; they are waited for if nobody else is left.

@@ -11,6 +11,8 @@ public struct LookupConfiguration: Hashable, Sendable {
     /// d: paths that share no node (S/Kademlia §4.4). A hostile node can spoil the path it is on, not the others. Each more costs time and
     /// questions.
     public var disjointPaths = 1
+    /// Nodes asked at most where more than k are as close to the key as k should be, which looks like an attack on it.
+    public var maximumRegionCount = 100
     /// A node that takes longer no longer holds up the others; its answer still counts.
     public var slowAfter: Duration = .seconds(3)
     /// For the whole lookup. What was found by then is the result.
