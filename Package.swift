@@ -123,12 +123,6 @@ let package = Package(
             "DIGKademlia", "Discovery/Kademlia",
             ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGHolePunching", nioCore, crypto, protobuf, logging, serviceLifecycle, collections], protos: ["Generated/kademlia.proto"]),
         room("DIGGun", "Discovery/Gun", ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGHolePunching", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, crypto, logging, serviceLifecycle]),
-        room(
-            "DIGGossipSub", "Discovery/GossipSub",
-            ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, crypto, protobuf, logging, serviceLifecycle, collections], protos: ["Generated/gossipsub.proto"]),
-        room(
-            "DIGPeerExchange", "Discovery/PeerExchange",
-            ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, protobuf, logging, serviceLifecycle], protos: ["Generated/pex.proto"]),
 
         // Sharing: from peers to a verified file on disk
         room(
@@ -187,8 +181,6 @@ let package = Package(
         tests("DIGNATLabTests", ["DIGNATLab", "natlab", "DIGCommandLine"]),
         tests("DIGKademliaTests", ["DIGKademlia", "DIGHolePunching", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, crypto, protobuf, logging]),
         tests("DIGGunTests", ["DIGGun", "DIGNet", "DIGIdentity", "DIGMultiformats", "DIGHolePunching", nioCore, nioPosix, nioEmbedded, crypto, logging], resources: [.copy("Fixtures")]),
-        tests("DIGGossipSubTests", ["DIGGossipSub", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
-        tests("DIGPeerExchangeTests", ["DIGPeerExchange", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGTraversal", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
