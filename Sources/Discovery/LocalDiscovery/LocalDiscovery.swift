@@ -74,9 +74,8 @@ public final class LocalDiscovery: Service {
             return reader
         }
         continuation.onTermination = { [weak self] _ in
-            self?.state.withLock { state in
-                _ = state.readers.removeValue(forKey: reader)
-            }
+            // Later: a task that is being cancelled is locked by the runtime while it calls this, and a yield under our lock waits for that.
+            Task { [weak self] in self?.state.withLock { _ = $0.readers.removeValue(forKey: reader) } }
         }
         return stream
     }

@@ -28,7 +28,8 @@ package final class EventBroadcast<Event: Sendable>: Sendable {
         }
         if let id {
             continuation.onTermination = { [weak self] _ in
-                self?.state.withLock { _ = $0.readers.removeValue(forKey: id) }
+                // Later: a task that is being cancelled is locked by the runtime while it calls this, and a yield under our lock waits for that.
+                Task { [weak self] in self?.state.withLock { _ = $0.readers.removeValue(forKey: id) } }
             }
         } else {
             continuation.finish()

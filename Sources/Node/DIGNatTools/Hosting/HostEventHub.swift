@@ -26,8 +26,8 @@ final class HostEventHub: Sendable {
         }
         if let reader {
             continuation.onTermination = { [weak self] _ in
-                let removed = self?.state.withLock { $0.readers.removeValue(forKey: reader) }
-                withExtendedLifetime(removed) {}
+                // Later: a task that is being cancelled is locked by the runtime while it calls this, and a yield under our lock waits for that.
+                Task { [weak self] in self?.state.withLock { _ = $0.readers.removeValue(forKey: reader) } }
             }
         } else {
             continuation.finish()
