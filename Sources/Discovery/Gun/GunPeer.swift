@@ -306,14 +306,19 @@ public final class GunPeer: Service {
             return (reader, state.mesh.get(GunQuery(soul: .exactly(soul)), at: time).actions)
         }
         continuation.onTermination = { [weak self] _ in
-            self?.state.withLock { state in
-                guard state.readers[soul]?.removeValue(forKey: reader) != nil else { return }
-                if state.readers[soul]?.isEmpty == true { state.readers[soul] = nil }
-                state.mesh.unsubscribe(soul)
-            }
+            // Later: a task that is being cancelled is locked by the runtime while it calls this, and a yield under our lock waits for that.
+            Task { [weak self] in self?.removeReader(reader, of: soul) }
         }
         self.perform(actions)
         return stream
+    }
+
+    private func removeReader(_ reader: UInt64, of soul: ExactText) {
+        self.state.withLock { state in
+            guard state.readers[soul]?.removeValue(forKey: reader) != nil else { return }
+            if state.readers[soul]?.isEmpty == true { state.readers[soul] = nil }
+            state.mesh.unsubscribe(soul)
+        }
     }
 
     /// This peer's own nodes whose souls begin with `prefix`.
