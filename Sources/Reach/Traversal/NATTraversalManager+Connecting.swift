@@ -3,6 +3,7 @@ import DIGHolePunching
 public import DIGIdentity
 public import DIGMultiformats
 public import DIGNet
+import DIGSTUN
 import DIGSwarm
 import Logging
 import Synchronization
@@ -220,6 +221,19 @@ extension NATTraversalManager {
         }
     }
 
+    /// Why a punch could not work, as far as this node knows its own NAT and the peer has told of its.
+    private func punchObstacle(with peer: PeerID) -> String? {
+        let record = self.state.withLock { $0.capabilities.record(of: peer, now: WallClock.nowMilliseconds) }
+        let isHere = self.reachability.snapshot.tcpMapping.behavior == .endpointDependent
+        let isThere = record?.mapping == .addressDependent || record?.mapping == .addressAndPortDependent
+        return switch (isHere, isThere) {
+        case (true, true): "the NATs of both ends take another port for every destination"
+        case (true, false): "the NAT here takes another port for every destination"
+        case (false, true): "the peer's NAT takes another port for every destination"
+        case (false, false): nil
+        }
+    }
+
     /// Turns what the hole puncher tells into attempts.
     func punchHappened(_ event: PunchEvent) async {
         let peer = event.peer
@@ -245,7 +259,8 @@ extension NATTraversalManager {
         case .attemptFailed(let attempt):
             var progress = self.state.withLock { $0.punches[peer] } ?? PunchProgress(TraversalMethod(attempt.method))
             progress.method = TraversalMethod(attempt.method)
-            await self.report(.ended(record(progress, .failed("attempt \(attempt.number): \(LadderClimb.cause(attempt.error))"))), about: peer)
+            let obstacle = self.punchObstacle(with: peer).map { "; \($0)" } ?? ""
+            await self.report(.ended(record(progress, .failed("attempt \(attempt.number): \(LadderClimb.cause(attempt.error))\(obstacle)"))), about: peer)
             self.state.withLock { $0.punches[peer]?.hasFailed = true }
         case .succeeded(let connection, let punch, let duration):
             var progress = self.state.withLock { $0.punches.removeValue(forKey: peer) } ?? PunchProgress(TraversalMethod(punch))

@@ -94,12 +94,15 @@ extension NATTraversalManager {
             }.map(\.external.address)
             self.swarm.setAdvertised(addresses, by: AdvertisedSource.external)
             self.lookAtNetwork()
+            // Who is out there but at a port of its own is not reached from networks that let out nothing but the web's ports: the relays that
+            // the user named stay a way in.
+            let wantsRelays = snapshot.overall != .public || !self.configuration.relays.isEmpty
             switch self.configuration.relayDuty {
             case .automatic:
                 self.setRelaying(snapshot.overall == .public)
-                await self.relayClient.setWanted(snapshot.overall != .public)
+                await self.relayClient.setWanted(wantsRelays)
             case .never:
-                await self.relayClient.setWanted(snapshot.overall != .public)
+                await self.relayClient.setWanted(wantsRelays)
             case .always:
                 break
             }

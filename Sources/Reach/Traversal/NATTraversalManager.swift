@@ -104,17 +104,24 @@ public final class NATTraversalManager: Service, Sendable {
 
         let policy = configuration.addressPolicy
         var reachability = ReachabilityConfiguration()
-        reachability.observed.minimumObservers = max(1, min(configuration.minimumObservers, configuration.relays.isEmpty ? .max : configuration.relays.count))
-        reachability.observed.minimumMappingObservers = max(
-            2, min(reachability.observed.minimumMappingObservers, configuration.relays.isEmpty ? .max : configuration.relays.count))
+        // One relay may have been named with several addresses.
+        let relayCount = configuration.relays.isEmpty ? Int.max : Set(configuration.relays.compactMap(\.peerID)).count
+        reachability.observed.minimumObservers = max(1, min(configuration.minimumObservers, relayCount))
+        reachability.observed.minimumMappingObservers = max(2, min(reachability.observed.minimumMappingObservers, relayCount))
         reachability.isPublic = { policy.isPublic($0) }
         let reachabilityService = ReachabilityService(dialer: swarm, router: swarm, configuration: reachability, logger: logger)
         self.reachability = reachabilityService
         self.dialer = ContactNotingDialer(base: swarm, reachability: reachabilityService)
 
         var relayClient = configuration.relayClient
-        relayClient.relays += configuration.relays.compactMap { address in
-            address.peerID.map { RelayCandidate(peer: $0, addresses: [address.removingPeerID()], isConfigured: true) }
+        for address in configuration.relays {
+            guard let peer = address.peerID else { continue }
+            // One relay may have been named with several addresses.
+            if let index = relayClient.relays.firstIndex(where: { $0.peer == peer && $0.isConfigured }) {
+                relayClient.relays[index].addresses.append(address.removingPeerID())
+            } else {
+                relayClient.relays.append(RelayCandidate(peer: peer, addresses: [address.removingPeerID()], isConfigured: true))
+            }
         }
         self.relayClient = RelayClient(transport: circuits, configuration: relayClient, logger: logger)
 

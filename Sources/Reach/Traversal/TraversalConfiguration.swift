@@ -17,7 +17,7 @@ public struct TraversalConfiguration: Sendable {
     }
 
     public var ladder = LadderConfiguration()
-    /// Relays to hold a place at while nobody gets through directly. Each ends with `/p2p/<relay>`.
+    /// Relays to hold a place at; others only while nobody gets through directly. Each ends with `/p2p/<relay>`.
     public var relays: [Multiaddr] = []
     public var relayDuty: RelayDuty = .automatic
     /// Connections that the swarm may keep beyond its own maximum while this node relays. nil: as many as reservations and circuits may be.
