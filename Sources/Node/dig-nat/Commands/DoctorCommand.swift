@@ -22,8 +22,9 @@ struct DoctorCommand: DigNatCommand {
               dig-nat doctor --stun stun.example.org --json
             """)
 
+    // Two peers whose dials meet silence take 10 s each to say so.
     @Option(help: ArgumentHelp("Seconds to look at most.", valueName: "seconds"))
-    var timeout: Int = 15
+    var timeout: Int = 30
 
     @OptionGroup(title: "Network")
     var network: NetworkOptions
