@@ -83,6 +83,17 @@ extension InLab {
             }
         }
 
+        @Test("websocket: a network that lets out nothing but TCP to 80 and 443", .timeLimit(.minutes(2)))
+        func webSocket() async throws {
+            try await LabStage.with(relays: 0, hosts: ["seed"], homes: [LabStage.home("b", .webOnly)]) { stage in
+                let host = "/ip4/\(try await stage.lab.host("seed").ipv4)"
+                let share = try await stage.share(Self.file, on: "seed", options: ["--listen", "\(host)/tcp/4001", "--listen", "\(host)/tcp/80/ws"])
+                let get = try await stage.get(share.link, on: "b")
+                try await get.finish(Self.file)
+                #expect(get.path?.layer == "websocket" && get.path?.direct == true, "\(get.story)")
+            }
+        }
+
         @Test("a method that is not among those allowed is not used: no punch where one would work", .timeLimit(.minutes(2)))
         func restricted() async throws {
             try await LabStage.with(homes: [LabStage.home("a", .portRestricted), LabStage.home("b", .portRestricted)]) { stage in

@@ -4,10 +4,10 @@
 /// `${relay}` is the relay's address, `${relay.ip}` its IP address, `${file}` the file to share, `${link}` what `share` printed,
 /// `${output}` where to get it.
 public struct ProductCommands: Hashable, Sendable {
-    /// On a public host.
-    public var relay = ["dig-nat", "node", "--json", "--serve-relay", "always", "--listen", "/ip4/${relay.ip}/tcp/4001"]
+    /// On a public host, at a port that web-only networks reach.
+    public var relay = ["dig-nat", "node", "--json", "--serve-relay", "always", "--listen", "/ip4/${relay.ip}/tcp/443"]
     /// The relay's address in a line it prints.
-    public var relayAddress = #"(/ip4/[0-9.]+/tcp/4001/p2p/\w+)"#
+    public var relayAddress = #"(/ip4/[0-9.]+/tcp/[0-9]+/p2p/\w+)"#
     /// Behind the row's NAT. Runs until the file was got.
     public var share = ["dig-nat", "share", "--json", "--relay", "${relay}", "${file}"]
     public var link = #"(dig:[^\s"]+)"#
