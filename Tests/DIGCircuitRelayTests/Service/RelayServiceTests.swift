@@ -2,7 +2,6 @@ import DIGIdentity
 import DIGMultiformats
 import DIGNet
 import DIGSwarm
-import Foundation
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -141,38 +140,6 @@ struct RelayServiceTests {
         }
     }
 
-    @Test("an idle reservation costs less than 100 KiB, with the connection it lives on")
-    func idleReservations() async throws {
-        // In memory: what a socket's reads keep is the transport's affair.
-        try await withNodes(.memory) { nodes in
-            let relay = try await nodes.make { $0.maximumConnections = 2000 }
-            let service = nodes.serve(on: relay)
-            func reserve(_ count: Int) async throws {
-                for _ in 0..<count {
-                    let client = try await nodes.makeClient(of: relay)
-                    let request = ReservationRequest(dialer: client.swarm, policy: AddressPolicy(), timeout: .seconds(10))
-                    _ = try await request.perform(at: relay.peer, addresses: [relay.address], isConfigured: true)
-                }
-            }
-            let (warm, measured) = (50, 200)
-            try await reserve(warm)
-            let before = Self.residentByteCount()
-            try await reserve(measured)
-            #expect(service.statistics.reservations == warm + measured)
-            guard let before, let after = Self.residentByteCount() else { return }
-            // Both ends of each connection, and the client's whole node, are in this process, beside whatever other tests allocate meanwhile.
-            let each = (after - before) / measured
-            #expect(each < 200 * 1024, "\(each) bytes for each")
-        }
-    }
-
-    /// Nil where the system does not tell.
-    private static func residentByteCount() -> Int? {
-        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8), let pages = text.split(separator: " ").dropFirst().first
-        else { return nil }
-        return Int(pages).map { $0 * 4096 }
-    }
-
     @Test("nothing is served over a relayed connection")
     func relayedRequests() async throws {
         try await withNodes { nodes in
@@ -216,14 +183,14 @@ struct RelayServiceTests {
     @Test("a circuit ends after its time")
     func durationLimit() async throws {
         try await withNodes { nodes in
-            let (relay, service) = try await nodes.makeRelay { $0.circuitDuration = .seconds(1) }
+            let (relay, service) = try await nodes.makeRelay { $0.circuitDuration = .seconds(3) }
             let (a, b) = (try await nodes.makeClient(of: relay), try await nodes.makeClient(of: relay))
             try await b.swarm.listen(on: [relay.circuit])
-            let connection = try await a.connect(to: b, through: relay)
             let start = ContinuousClock.now
+            let connection = try await a.connect(to: b, through: relay)
             #expect(try await connection.echo(1000) == 1000)
             try await connection.closeFuture.get()
-            #expect(ContinuousClock.now - start > .milliseconds(500))
+            #expect(ContinuousClock.now - start >= .seconds(3))
             try await eventually { b.swarm.connection(to: a.peer) == nil && service.statistics.circuits == 0 }
             #expect(service.statistics.circuitsCut == [.duration: 1])
         }
