@@ -89,13 +89,19 @@ final class TestNode: Sendable {
     var peer: PeerID { self.identity.peerID }
     var addresses: [Multiaddr] { self.swarm.listenAddresses.map { $0.withPeerID(self.peer) } }
 
-    init(on network: MemoryNetwork, storage: (any KademliaStorage)? = nil, _ configure: (inout KademliaConfiguration) -> Void = { _ in }) async throws {
+    /// - Parameter delay: One way, of whatever this node dials.
+    init(
+        on network: MemoryNetwork, name: String = "test", storage: (any KademliaStorage)? = nil, identity: KeyPair? = nil, delay: TimeAmount? = nil,
+        _ configure: (inout KademliaConfiguration) -> Void = { _ in }
+    ) async throws {
         let group = MultiThreadedEventLoopGroup.singleton
-        let identity = try KeyPair.generate()
+        let identity = try identity ?? KeyPair.generate()
+        let transport = MemoryTransport(network: network, group: group)
         let swarm = Swarm(
-            identity: identity, transports: [MemoryTransport(network: network, group: group)], group: group, logger: Logger(label: "test"))
+            identity: identity, transports: [delay.map { DelayedTransport(base: transport, delay: $0) } ?? transport] as [any Transport], group: group,
+            logger: Logger(label: "test"))
         try await swarm.listen(on: [Multiaddr("/memory/0")])
-        var configuration = try KademliaConfiguration.privateNetwork("test")
+        var configuration = try KademliaConfiguration.privateNetwork(name)
         configuration.mode = .server
         configuration.requestTimeout = .seconds(10)
         configure(&configuration)

@@ -35,12 +35,14 @@ public struct KademliaConfiguration: Sendable {
     public var requiresSignedProviders = false
     /// How long others are to keep what this node provides. At most 48 h.
     public var providerLifetime: Duration = .seconds(48 * 3600)
-    /// kad-dht r2: 22 h, so that a record of 48 h survives one miss. Half the lifetime if that is shorter.
+    /// kad-dht r2: 22 h, so that a record of 48 h survives one miss. With a shorter lifetime as much less: 27.5 min for an hour.
     public var reprovideInterval: Duration = .seconds(22 * 3600)
     /// Keys that this node may provide; more are refused.
     public var maximumProvidedKeys = 1_000_000
     /// Nodes to which records are sent at a time.
     public var provideParallelism = 16
+    /// What is provided is remembered with the rest, and provided again by the next run. False for those who know by themselves what they have.
+    public var remembersProvided = true
 
     // MARK: Asking
 
@@ -77,7 +79,7 @@ public struct KademliaConfiguration: Sendable {
 
     public init(protocolID: ProtocolID) { self.protocolID = protocolID }
 
-    /// The network of this software: signed records; providers say every half hour that they are still there, and are forgotten after one.
+    /// The network of this software: signed records; providers say about every half hour that they are still there, and are forgotten after one hour.
     public static var dig: Self {
         var configuration = Self(protocolID: Kademlia.digProtocolID)
         configuration.requiresSignedProviders = true

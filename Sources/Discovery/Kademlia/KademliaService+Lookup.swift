@@ -35,6 +35,8 @@ extension KademliaService {
             configuration.resiliency = max(wanted, configuration.resiliency)
         }
         let filter = self.responder.filter
+        await self.waitUntilJoined()
+        try Task.checkCancellation()
         let (seeds, neighbours) = self.responder.state.withLock { state in
             state.statistics.lookups += 1
             return (
@@ -122,16 +124,18 @@ extension KademliaService {
         }
         guard !peer.addresses.isEmpty else { return }
         let network = self.responder.filter.group(remote)
-        let probe = self.responder.state.withLock { state -> KademliaPeer? in
+        let (probe, isFirst) = self.responder.state.withLock { state -> (KademliaPeer?, Bool) in
             switch state.table.insert(peer, network: network, now: .now) {
-            case .waits(let probe): return probe
+            case .waits(let probe): return (probe, false)
             case .refused(.diversity):
                 state.statistics.refusedNodes += 1
-                return nil
-            case .added, .updated, .replaced, .refused(.isLocal): return nil
+                return (nil, false)
+            case .added: return (nil, state.table.count == 1)
+            case .updated, .replaced, .refused(.isLocal): return (nil, false)
             }
         }
         if let probe { self.probe.yield(probe) }
+        if isFirst { self.foundFirstNode() }
     }
 
     /// Nodes that can be dialed: what others say of them, or what is known already.

@@ -7,7 +7,7 @@ import Synchronization
 extension KademliaService {
     /// Announces that this node has what `key` stands for, now and from time to time while ``run()`` runs, until ``stopProviding(_:)``.
     ///
-    /// Keys whose first announcement fails stay on the list.
+    /// Keys whose first announcement fails stay on the list; they are announced when a node is known.
     ///
     /// - Parameters:
     ///   - key: 1 to 80 bytes.
@@ -66,6 +66,7 @@ extension KademliaService {
         self.schedule.withLock { _ = $0.remove(key) }
         self.responder.state.withLock { _ = $0.providers.remove(self.localPeer, under: key, sequence: .max) }
         guard self.configuration.requiresSignedProviders, (1...KademliaLimits.maximumProviderKeyByteCount).contains(key.count) else { return 0 }
+        self.keepHere([try self.announcement(of: key, lifetime: .seconds(3600), isWithdrawn: true)])
         var holders: [KademliaPeer] = []
         let lookup = try await self.lookUp(KademliaKey(hashing: key), asking: KademliaMessage(kind: .getProviders, key: key)) { peer, answer, _ in
             if answer.providerPeers.contains(where: { $0.peer == self.localPeer }) { holders.append(peer) }
@@ -87,6 +88,10 @@ extension KademliaService {
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
     }
+
+    /// What this node announces, in no order. After a start also what the run before had announced, if it was saved: whoever no longer has
+    /// something says so with ``stopProviding(_:)``.
+    public var providedKeys: [[UInt8]] { self.schedule.withLock { $0.all.map(\.key) } }
 
     /// FIND_NODE, as go-libp2p asks before it provides; some answer it for short keys only.
     static func closestQuestion(_ key: [UInt8]) -> KademliaMessage {
@@ -110,7 +115,7 @@ extension KademliaService {
     private func announce(_ announcement: KademliaMessage, to peers: [KademliaPeer]) async throws -> ProvideResult {
         guard !peers.isEmpty else { throw KademliaError(.noPeers, "no node has answered") }
         let stored = await withTaskGroup(of: Bool.self) { group in
-            for peer in peers { group.addTask { await self.send([announcement], to: peer) } }
+            for peer in peers { group.addTask { await self.send([announcement], to: peer) == [true] } }
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
         try Task.checkCancellation()
@@ -122,18 +127,29 @@ extension KademliaService {
         return ProvideResult(asked: peers.count, stored: stored)
     }
 
-    /// Sends announcements to one node and sees whether it has the last of them.
-    private func send(_ announcements: [KademliaMessage], to peer: KademliaPeer) async -> Bool {
-        guard let last = announcements.last else { return true }
+    /// Announcements behind which one question is sent: enough that the question costs little, few enough that a slow line has them through in
+    /// the time for a question, also with ``KademliaConfiguration/provideParallelism`` nodes at a time.
+    static let maximumBatchCount = 128
+
+    /// Sends announcements to one node and sees, batch by batch, whether it has the last of them.
+    ///
+    /// - Returns: For each, whether it is there. A node that does not answer is sent no more.
+    private func send(_ announcements: [KademliaMessage], to peer: KademliaPeer) async -> [Bool] {
+        var stored: [Bool] = []
         do {
-            let answer = try await self.ask(KademliaMessage(kind: .getProviders, key: last.key), after: announcements, of: peer)
-            let providers = answer.message.providerPeers
-            // Of many providers a node names some.
-            return providers.contains { $0.peer == self.localPeer } || providers.count >= KademliaResponder.maximumProvidersPerAnswer
+            while stored.count < announcements.count {
+                let batch = announcements[stored.count..<min(stored.count + Self.maximumBatchCount, announcements.count)]
+                guard let last = batch.last else { break }
+                let answer = try await self.ask(KademliaMessage(kind: .getProviders, key: last.key), after: Array(batch), of: peer)
+                let providers = answer.message.providerPeers
+                // Of many providers a node names some.
+                let isStored = providers.contains { $0.peer == self.localPeer } || providers.count >= KademliaResponder.maximumProvidersPerAnswer
+                stored += Array(repeating: isStored, count: batch.count)
+            }
         } catch {
             self.logger.debug("records not stored", metadata: ["dig.kademlia.peer": "\(peer.peer)", "dig.kademlia.error": "\(error)"])
-            return false
         }
+        return stored + Array(repeating: false, count: announcements.count - stored.count)
     }
 
     /// A node that serves the DHT answers for itself too.
@@ -202,7 +218,7 @@ extension KademliaService {
     ) async -> [Int] {
         let assigned = ProvideAssignment.assign(places, to: peers, replication: replication)
         var stored = Array(repeating: 0, count: announcements.count)
-        await withTaskGroup(of: (Int, Bool).self) { group in
+        await withTaskGroup(of: (Int, [Bool]).self) { group in
             var waiting = peers.indices.filter { !assigned[$0].isEmpty }[...]
             func addNext() {
                 guard let index = waiting.popFirst() else { return }
@@ -211,9 +227,12 @@ extension KademliaService {
             }
             for _ in 0..<max(1, self.configuration.provideParallelism) { addNext() }
             while let (index, isStored) = await group.next() {
-                let count = UInt64(assigned[index].count)
-                self.count { if isStored { $0.recordsProvided += count } else { $0.recordsNotProvided += count } }
-                if isStored { for position in assigned[index] { stored[position] += 1 } }
+                let count = UInt64(isStored.count(where: { $0 }))
+                self.count {
+                    $0.recordsProvided += count
+                    $0.recordsNotProvided += UInt64(isStored.count) - count
+                }
+                for (position, isThere) in zip(assigned[index], isStored) where isThere { stored[position] += 1 }
                 addNext()
             }
         }

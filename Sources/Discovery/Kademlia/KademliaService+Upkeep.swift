@@ -21,6 +21,7 @@ extension KademliaService {
             nodes[peer, default: []].append(address.removingPeerID())
         }
         let question = KademliaMessage(kind: .findNode, key: self.localPeer.bytes)
+        self.beginsToJoin()
         let answered = await withTaskGroup(of: Bool.self) { group in
             for (peer, addresses) in nodes {
                 group.addTask {
@@ -40,6 +41,7 @@ extension KademliaService {
             }
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
+        self.hasTriedToJoin()
         try Task.checkCancellation()
         guard answered > 0 || self.statistics.routingTableCount > 0 else {
             throw KademliaError(.noPeers, "none of \(nodes.count) bootstrap nodes answers")
@@ -81,11 +83,14 @@ extension KademliaService {
 
     // MARK: Keeping up
 
-    /// Until cancelled.
+    /// While no node is known the configured ones are asked this often.
+    private static let joinInterval: Duration = .seconds(5)
+
+    /// Until cancelled. Begins with the nodes to begin with.
     func maintain() async {
         var nextSave = ContinuousClock.now + self.configuration.saveInterval
+        var isFirst = true
         while !Task.isCancelled {
-            do { try await Task.sleep(for: self.configuration.maintenanceInterval) } catch { return }
             let now = ContinuousClock.now
             self.pool.tidy(now: now)
             let (probes, refreshes) = self.responder.state.withLock { state in
@@ -94,10 +99,14 @@ extension KademliaService {
             }
             for peer in probes { self.probe.yield(peer) }
             do {
-                if self.statistics.routingTableCount == 0, !self.configuration.bootstrapPeers.isEmpty {
+                let hasBeginning = !self.configuration.bootstrapPeers.isEmpty
+                // What was saved may be nodes that are all gone.
+                if isFirst || self.statistics.routingTableCount == 0, hasBeginning {
+                    isFirst = false
                     try await self.bootstrap()
                 } else if !refreshes.isEmpty {
-                    _ = try await self.lookUp(self.localKey, asking: KademliaMessage(kind: .findNode, key: self.localPeer.bytes))
+                    let own = try await self.lookUp(self.localKey, asking: KademliaMessage(kind: .findNode, key: self.localPeer.bytes))
+                    if own.answeredCount == 0, hasBeginning { try await self.bootstrap() }
                     for prefixLength in refreshes { try await self.refresh(prefixLength) }
                 }
             } catch {
@@ -107,6 +116,9 @@ extension KademliaService {
                 nextSave = now + self.configuration.saveInterval
                 await self.save()
             }
+            let isAlone = self.statistics.routingTableCount == 0 && !self.configuration.bootstrapPeers.isEmpty
+            let interval = isAlone ? min(Self.joinInterval, self.configuration.maintenanceInterval) : self.configuration.maintenanceInterval
+            do { try await Task.sleep(for: interval) } catch { return }
         }
     }
 
@@ -188,17 +200,19 @@ extension KademliaService {
                     source: .init(self.localPeer, nil), now: moment.now)
             }
         }
+        guard self.configuration.remembersProvided else { return }
         self.schedule.withLock { schedule in
             for provided in snapshot.provided where (1...KademliaLimits.maximumProviderKeyByteCount).contains(provided.key.count) {
                 let lifetime = Duration.seconds(Int64(clamping: min(provided.lifetimeSeconds, 172_800)))
                 // What others may have forgotten since is announced at once.
                 let age = Duration.milliseconds(
                     Int64(clamping: moment.milliseconds >= provided.providedAtMilliseconds ? moment.milliseconds - provided.providedAtMilliseconds : 0))
-                let due = moment.now + max(.zero, min(self.configuration.reprovideInterval, lifetime / 2) - min(age, lifetime))
+                let due = moment.now + max(.zero, schedule.interval(for: lifetime) - min(age, lifetime))
                 schedule.add(provided.key, lifetime: lifetime, due: due, providedAt: moment.now - min(age, lifetime))
             }
         }
         self.provideWake.yield()
+        if self.statistics.routingTableCount > 0 { self.foundFirstNode() }
     }
 
     func save() async {
@@ -217,7 +231,7 @@ extension KademliaService {
             }
             return snapshot
         }
-        snapshot.provided = self.schedule.withLock { schedule in
+        snapshot.provided = !self.configuration.remembersProvided ? [] : self.schedule.withLock { schedule in
             schedule.all.map { entry in
                 let age = entry.providedAt.map { moment.now - $0 } ?? .seconds(172_800)
                 return .init(

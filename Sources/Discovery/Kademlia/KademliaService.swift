@@ -26,6 +26,10 @@ public final class KademliaService: Service {
         var streams: [PeerID: Int] = [:]
         var streamCount = 0
         var lastSequence: UInt64 = 0
+        /// Rounds of asking the nodes to begin with that are under way.
+        var joinCount = 0
+        /// The configured nodes to begin with have not been asked yet.
+        var isBeginning: Bool
     }
 
     public let localPeer: PeerID
@@ -45,6 +49,8 @@ public final class KademliaService: Service {
     let provideWakes: AsyncStream<Void>
     let provideWake: AsyncStream<Void>.Continuation
     private let state: Mutex<State>
+    /// Something has changed about whether nodes are known, or will be soon.
+    private let joinChanges = EventBroadcast<Void>(bufferCount: 1)
 
     /// - Parameters:
     ///   - dialer: Connects to other nodes.
@@ -70,7 +76,7 @@ public final class KademliaService: Service {
         self.schedule = Mutex(ProvideSchedule(interval: configuration.reprovideInterval, maximumCount: configuration.maximumProvidedKeys))
         (self.probes, self.probe) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(64))
         (self.provideWakes, self.provideWake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-        self.state = Mutex(State(mode: configuration.mode))
+        self.state = Mutex(State(mode: configuration.mode, isBeginning: !configuration.bootstrapPeers.isEmpty))
     }
 
     public var protocolID: ProtocolID { self.configuration.protocolID }
@@ -116,6 +122,48 @@ public final class KademliaService: Service {
         self.router.register(self.configuration.protocolID) { [weak self] stream, connection in
             stream.eventLoop.makeCompletedFuture { try self?.accept(stream, of: connection) }
         }
+    }
+
+    // MARK: Joining
+
+    func beginsToJoin() { self.state.withLock { $0.joinCount += 1 } }
+
+    func hasTriedToJoin() {
+        self.state.withLock { state in
+            state.joinCount -= 1
+            state.isBeginning = false
+        }
+        self.joinChanges.emit(())
+    }
+
+    /// What could not be announced for lack of nodes is announced now.
+    func foundFirstNode() {
+        self.joinChanges.emit(())
+        self.schedule.withLock { $0.retry(now: .now) }
+        self.provideWake.yield()
+    }
+
+    /// Waits for the first node while the ones to begin with are being asked, so that what is looked for right after the start is found too.
+    func waitUntilJoined() async {
+        @Sendable func isOver() -> Bool {
+            guard self.responder.state.withLock({ $0.table.count == 0 }) else { return true }
+            return self.state.withLock { !$0.isBeginning && $0.joinCount == 0 }
+        }
+        guard !isOver() else { return }
+        let changes = self.joinChanges.subscribe()
+        guard !isOver() else { return }
+        let limit = self.configuration.requestTimeout
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await _ in changes where isOver() { return }
+            }
+            // Cancelled when the other is done.
+            group.addTask { try? await Task.sleep(for: limit) }
+            await group.next()
+            group.cancelAll()
+        }
+        // Nobody waits twice.
+        self.state.withLock { $0.isBeginning = false }
     }
 
     // MARK: Peers
@@ -173,6 +221,7 @@ public final class KademliaService: Service {
             continuation.finish()
         }
         continuation.finish()
+        self.joinChanges.finish()
         self.router.unregister(self.configuration.protocolID)
         self.pool.close()
         await self.save()

@@ -3,6 +3,7 @@ import DIGMultiformats
 import DIGNet
 import DIGNetTesting
 import DIGSwarm
+import Foundation
 import NIOCore
 import Synchronization
 import Testing
@@ -102,18 +103,98 @@ struct KademliaServiceTests {
         }
     }
 
+    /// `DIG_PROVIDE_KEYS=100000` is for a run by hand (`-c release`).
+    static let keyCount = ProcessInfo.processInfo.environment["DIG_PROVIDE_KEYS"].flatMap { Int($0) } ?? 300
+
     @Test("many keys are provided in the background over few streams; each is where a lookup finds it")
     func bulk() async throws {
+        let count = Self.keyCount
         try await self.network(6) { nodes in
-            let keys = (0..<300).map { Array("key \($0)".utf8) }
+            let keys = (0..<count).map { Array("key \($0)".utf8) }
             let before = nodes[1].service.statistics.requestsSent
             try nodes[1].service.provide(all: keys)
-            #expect(nodes[1].service.statistics.providedKeyCount == 300)
-            try await eventually { nodes[1].service.statistics.recordsProvided >= 1500 }
-            #expect(nodes[1].service.statistics.requestsSent - before < 40)
-            for node in nodes { try await eventually { node.service.statistics.providerRecordCount == 300 } }
+            let began = ContinuousClock.now
+            #expect(nodes[1].service.statistics.providedKeyCount == count)
+            try await eventually(within: .seconds(900)) { nodes[1].service.statistics.recordsProvided >= count * 5 }
+            // A question for each batch and node, and the lookups.
+            #expect(nodes[1].service.statistics.requestsSent - before < UInt64(40 + count / KademliaService.maximumBatchCount * 8))
+            for node in nodes { try await eventually { node.service.statistics.providerRecordCount == count } }
+            print("providing: \(count) keys at 5 nodes within \(ContinuousClock.now - began)")
             #expect(await self.found(keys[17], by: nodes[4]).map(\.peer).contains(nodes[1].peer))
             #expect(throws: KademliaError(.invalidKey, "")) { try nodes[1].service.provide(all: [[]]) }
+        }
+    }
+
+    @Test("networks of different names do not see each other, though their nodes are connected")
+    func names() async throws {
+        let network = MemoryNetwork()
+        let (here, there) = (try await TestNode(on: network, name: "here"), try await TestNode(on: network, name: "there"))
+        try await running([here, there]) {
+            _ = try await there.swarm.connect(to: here.peer, addresses: here.swarm.listenAddresses)
+            await #expect(throws: KademliaError(.noPeers, "")) { try await there.service.bootstrap(here.addresses) }
+            #expect(there.service.statistics.routingTableCount == 0 && here.service.statistics.routingTableCount == 0)
+        }
+    }
+
+    @Test("what is looked for right after the start waits for the first node; what could not be announced is, as soon as there is one")
+    func joining() async throws {
+        let network = MemoryNetwork()
+        let first = try await TestNode(on: network)
+        let beginning = first.addresses
+        let provider = try await TestNode(on: network)
+        let seeker = try await TestNode(on: network, delay: .milliseconds(20)) { $0.bootstrapPeers = beginning }
+        try await running([first, provider, seeker]) {
+            await #expect(throws: KademliaError(.noPeers, "")) { try await provider.service.provide([1]) }
+            // As when a peer that serves the DHT is found on the same network.
+            provider.service.identified(first.peer, protocols: [first.service.protocolID], addresses: first.swarm.listenAddresses)
+            try await eventually { first.service.statistics.providerRecordCount == 1 }
+            #expect(provider.service.providedKeys == [[1]])
+            // Nobody has told the seeker to begin but its configuration.
+            #expect(await self.found([1], by: seeker).map(\.peer) == [provider.peer])
+        }
+    }
+
+    /// ``SimulationTests`` has the figure that does not depend on how busy the machine is.
+    @Test("100 nodes 40 ms from each other: announced by one, found by another that has only just come")
+    func promptness() async throws {
+        let network = MemoryNetwork()
+        var nodes: [TestNode] = []
+        for _ in 0..<99 { nodes.append(try await TestNode(on: network, delay: .milliseconds(20))) }
+        // They have known each other for a while.
+        for node in nodes {
+            node.service.responder.state.withLock { state in
+                for other in nodes where other.peer != node.peer {
+                    _ = state.table.insert(KademliaPeer(other.peer, addresses: other.swarm.listenAddresses), network: nil, now: .now)
+                }
+            }
+        }
+        let beginning = nodes[40].addresses
+        let fresh = try await TestNode(on: network, delay: .milliseconds(20)) { configuration in
+            configuration.bootstrapPeers = beginning
+            configuration.mode = .client
+        }
+        let old = nodes
+        try await running(old) {
+            let began = ContinuousClock.now
+            let result = try await old[70].service.provide([1])
+            let announced = ContinuousClock.now
+            let run = Task {
+                async let following: Void = fresh.follow()
+                try? await fresh.service.run()
+                await following
+            }
+            var found: FoundProvider?
+            for await provider in fresh.service.findProviders(of: [1]) {
+                found = provider
+                break
+            }
+            let ended = ContinuousClock.now
+            print("announce to found: 100 nodes at 40 ms: announced at \(result.stored) nodes in \(announced - began), found by a fresh node after \(ended - announced)")
+            #expect(found?.peer == old[70].peer)
+            #expect(ended - began < .seconds(20))
+            run.cancel()
+            await fresh.swarm.shutdown()
+            await run.value
         }
     }
 

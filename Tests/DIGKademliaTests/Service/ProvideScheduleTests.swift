@@ -1,3 +1,4 @@
+import DIGIdentity
 import Testing
 
 @testable import DIGKademlia
@@ -8,7 +9,7 @@ struct ProvideScheduleTests {
 
     func key(_ number: Int) -> [UInt8] { [UInt8(number >> 16 & 0xff), UInt8(number >> 8 & 0xff), UInt8(number & 0xff)] }
 
-    @Test("a key is due at once, then after its interval; half its lifetime if that is shorter")
+    @Test("a key is due at once, then after 22 h of its 48, or that share of a shorter lifetime")
     func intervals() {
         var schedule = ProvideSchedule(interval: .seconds(22 * 3600), maximumCount: 10)
         schedule.add([1], lifetime: .seconds(48 * 3600), due: self.start)
@@ -18,10 +19,10 @@ struct ProvideScheduleTests {
         #expect(schedule.nextDue == self.start + .seconds(22 * 3600))
         schedule.add([2], lifetime: .seconds(3600), due: self.start)
         schedule.provided([KademliaKey(hashing: [2])], now: self.start)
-        #expect(schedule.nextDue == self.start + .seconds(1800))
+        #expect(schedule.nextDue == self.start + .seconds(1650))
         #expect(schedule.remove([2]) == true)
         #expect(schedule.remove([2]) == false)
-        #expect(schedule.next(now: self.start + .seconds(1800)) == nil)
+        #expect(schedule.next(now: self.start + .seconds(1650)) == nil)
         #expect(schedule.count == 1)
     }
 
@@ -30,10 +31,50 @@ struct ProvideScheduleTests {
         var schedule = ProvideSchedule(interval: .seconds(3600), maximumCount: 10)
         schedule.add([1], lifetime: .seconds(480), due: self.start)
         let place = KademliaKey(hashing: [1])
-        for wait in [30, 60, 120, 240, 240] {
+        for wait in [30, 60, 120, 220, 220] {
             schedule.failed([place], now: self.start)
             #expect(schedule.nextDue == self.start + .seconds(wait))
         }
+    }
+
+    @Test("what failed is due at once when somebody is there again; what did not keeps its time")
+    func retry() {
+        var schedule = ProvideSchedule(interval: .seconds(3600), maximumCount: 10)
+        for key in [[1], [2]] as [[UInt8]] { schedule.add(key, lifetime: .seconds(7200), due: self.start) }
+        schedule.provided([KademliaKey(hashing: [1])], now: self.start)
+        schedule.failed([KademliaKey(hashing: [2])], now: self.start)
+        schedule.retry(now: self.start + .seconds(1))
+        #expect(schedule.next(now: self.start + .seconds(1))?.key == [2])
+        schedule.provided([KademliaKey(hashing: [2])], now: self.start + .seconds(1))
+        #expect(schedule.next(now: self.start + .seconds(1)) == nil)
+    }
+
+    @Test("an announcement that is lost without a word leaves no gap: the next one comes before the record ends", arguments: [3600, 48 * 3600])
+    func loss(lifetime: Int) throws {
+        var generator = SeededGenerator(seed: 32)
+        let provider = try PeerID.random(using: &generator)
+        var schedule = ProvideSchedule(interval: .seconds(22 * 3600), maximumCount: 1)
+        var store = ProviderStore()
+        schedule.add([1], lifetime: .seconds(lifetime), due: self.start)
+        var announcements = 0
+        // Ten lifetimes, second by second; every other announcement is lost.
+        for second in 0..<(10 * lifetime) {
+            let now = self.start + .seconds(second)
+            if let due = schedule.nextDue, due <= now, let entry = schedule.next(now: now) {
+                if announcements.isMultiple(of: 2) {
+                    let stored = StoredProvider(
+                        provider: provider, addresses: [], statement: nil, sequence: UInt64(second), expiresAt: now + .seconds(lifetime))
+                    _ = store.add(stored, under: [1], network: nil, now: now)
+                }
+                announcements += 1
+                schedule.provided([entry.place], now: now)
+            }
+            if second.isMultiple(of: 30) {
+                let isThere = store.providers(of: [1], limit: 1, now: now, using: &generator).count == 1
+                if !isThere { Issue.record("gone after \(second) s") }
+            }
+        }
+        #expect((20...22).contains(announcements))
     }
 
     @Test("holds no more keys than it may")
@@ -50,7 +91,7 @@ struct ProvideScheduleTests {
         var schedule = ProvideSchedule(interval: .seconds(3600), maximumCount: 10_000)
         for number in 0..<2000 {
             // Every third is not due for long.
-            schedule.add(self.key(number), lifetime: .seconds(7200), due: number % 3 == 0 ? self.start + .seconds(2000) : self.start + .seconds(number % 900))
+            schedule.add(self.key(number), lifetime: .seconds(7200), due: number % 3 == 0 ? self.start + .seconds(2000) : self.start + .seconds(number % 800))
         }
         let place = KademliaKey(hashing: self.key(1))
         let region = schedule.region(around: place, prefixLength: prefixLength, limit: 10_000, now: self.start)

@@ -79,6 +79,11 @@ struct ResponderTests {
         #expect(self.providers().count == 1)
         _ = self.reply(try self.announcement(sequence: self.moment.milliseconds + 1, isWithdrawn: true))
         #expect(self.providers().isEmpty)
+        // What was said before does not come back, what is said later does.
+        _ = self.reply(announcement)
+        #expect(self.providers().isEmpty && self.statistics.outdatedRecords == 1)
+        _ = self.reply(try self.announcement(sequence: self.moment.milliseconds + 2))
+        #expect(self.providers().count == 1)
     }
 
     @Test("provider records with a bad signature, of another peer, for another key, ancient or far in the future have no effect but a counter")

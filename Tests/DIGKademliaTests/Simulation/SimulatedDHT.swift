@@ -19,6 +19,8 @@ struct SimulatedDHT {
         /// Of a dead node nothing is heard for so long.
         var requestTimeout: Duration = .seconds(10)
         var roundTrip: ClosedRange<Int> = 40...160
+        /// Before a node is asked for the first time; 0: all are connected.
+        var connectRoundTrips = 0
         var keyCount = 40
         var searchCount = 300
         var reprovideInterval: Duration = .seconds(1800)
@@ -59,6 +61,8 @@ struct SimulatedDHT {
     private(set) var nodes: [Node] = []
     private var positions: [KademliaKey: Int] = [:]
     private(set) var messageCount = 0
+    /// Whom each node has spoken with.
+    private var connections: [Int: Set<Int>] = [:]
 
     init(settings: Settings, seed: UInt64) throws {
         self.settings = settings
@@ -130,6 +134,27 @@ struct SimulatedDHT {
         }
     }
 
+    /// A node comes and asks one other, which is all it knows.
+    ///
+    /// - Returns: The node, and when it has the answer.
+    mutating func addFresh(at now: Instant) throws -> (node: Int, joined: Instant) {
+        let index = try self.add(isHostile: false, begins: now)
+        var generator = self.generator
+        var first = index
+        while first == index { first = self.randomLiving(at: now, using: &generator) }
+        self.generator = generator
+        _ = self.nodes[index].table.insert(self.nodes[first].peer, network: self.nodes[first].network, now: now)
+        return (index, now + self.trip(from: index, to: first))
+    }
+
+    /// There and back, and before that what it takes to get a connection.
+    private mutating func trip(from asker: Int, to other: Int) -> Duration {
+        let roundTrip = Duration.milliseconds(Int.random(in: self.settings.roundTrip, using: &self.generator))
+        guard self.settings.connectRoundTrips > 0, !(self.connections[asker]?.contains(other) ?? false) else { return roundTrip }
+        self.connections[asker, default: []].insert(other)
+        return roundTrip * (1 + self.settings.connectRoundTrips)
+    }
+
     /// A node comes: it knows one other, and looks itself up.
     mutating func join(at now: Instant) throws {
         let index = try self.add(isHostile: false, begins: now)
@@ -167,7 +192,7 @@ struct SimulatedDHT {
             while let peer = lookup.next(now: now) {
                 self.messageCount += 1
                 guard let other = self.positions[peer.key] else { continue }
-                let takes = Duration.milliseconds(Int.random(in: self.settings.roundTrip, using: &self.generator))
+                let takes = self.trip(from: index, to: other)
                 let arrives = now + takes
                 if self.nodes[other].lives(at: now + takes / 2) {
                     events.append(Event(at: arrives, node: other, isAnswer: true))
@@ -216,7 +241,9 @@ struct SimulatedDHT {
 
     // MARK: Providers
 
-    mutating func provide(_ key: [UInt8], from index: Int, at now: Instant, isRegional: Bool = true) {
+    /// - Returns: When the nodes have it, and have said so.
+    @discardableResult
+    mutating func provide(_ key: [UInt8], from index: Int, at now: Instant, isRegional: Bool = true) -> Instant {
         let outcome = self.lookUp(KademliaKey(hashing: key), from: index, at: now, isRegional: isRegional)
         let provider = StoredProvider(
             provider: self.nodes[index].peer.peer, addresses: [], statement: nil, sequence: 0, expiresAt: outcome.end + .seconds(3600))
@@ -224,6 +251,15 @@ struct SimulatedDHT {
             guard let other = self.positions[peer.key], self.nodes[other].lives(at: outcome.end), !self.nodes[other].isHostile else { continue }
             _ = self.nodes[other].store.add(provider, under: key, network: self.nodes[index].network, now: outcome.end)
         }
+        return outcome.end + .milliseconds(self.settings.roundTrip.upperBound)
+    }
+
+    /// Puts a record where it was sent.
+    mutating func store(_ key: [UInt8], of provider: Int, at peer: KademliaPeer, now: Instant) {
+        guard let other = self.positions[peer.key] else { return }
+        let stored = StoredProvider(
+            provider: self.nodes[provider].peer.peer, addresses: [], statement: nil, sequence: 0, expiresAt: now + .seconds(3600))
+        _ = self.nodes[other].store.add(stored, under: key, network: self.nodes[provider].network, now: now)
     }
 
     /// - Returns: The nodes asked one after the other, and how long it took; nil if no provider was found.

@@ -1,4 +1,6 @@
+import DIGIdentity
 import Foundation
+import NIOCore
 import Testing
 
 @testable import DIGKademlia
@@ -13,6 +15,16 @@ struct SimulationTests {
     /// Hostile nodes take longer to imitate.
     static let attackedNodeCount = environment["DIG_SIMULATION_NODES"].flatMap { Int($0) } ?? 500
 
+    /// Keys that one node announces.
+    static let providedKeyCount = environment["DIG_SIMULATION_KEYS"].flatMap { Int($0) } ?? 20_000
+
+    /// Of this process, as the system counts it.
+    static var residentByteCount: Int {
+        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
+        let fields = text.split(separator: " ")
+        return fields.count > 1 ? (Int(fields[1]) ?? 0) * 4096 : 0
+    }
+
     private enum Step {
         case join
         case refresh(Int)
@@ -25,6 +37,7 @@ struct SimulationTests {
         var settings = SimulatedDHT.Settings()
         settings.nodeCount = Self.nodeCount
         let began = ContinuousClock.now
+        let before = Self.residentByteCount
         var world = try SimulatedDHT(settings: settings, seed: Self.seed)
         var generator = SeededGenerator(seed: Self.seed &+ 1)
         let keys = (0..<settings.keyCount).map { Array("key \($0)".utf8) }
@@ -66,12 +79,100 @@ struct SimulationTests {
         let rate = Double(found.count) / Double(results.count)
         let limit = log2(Double(settings.nodeCount)) / 2 + 1
         let tables = world.nodes.map(\.table.count)
+        let perNode = (Self.residentByteCount - before) / world.nodes.count
         print(
             "simulation: seed \(Self.seed), \(settings.nodeCount) nodes, 20 % churn an hour: \(results.count) searches, \(found.count) found, hops median"
                 + " \(hops[hops.count / 2]) maximum \(hops.last ?? 0) (allowed \(limit)), time median \(times[times.count / 2]) 99 % \(times[times.count * 99 / 100]),"
-                + " \(world.messageCount) messages, \(tables.reduce(0, +) / tables.count) nodes in a table, \(ContinuousClock.now - began) of real time")
+                + " \(world.messageCount) messages, \(tables.reduce(0, +) / tables.count) nodes in a table, \(perNode / 1024) KiB of memory for a node, \(ContinuousClock.now - began) of real time")
         #expect(rate >= 0.99)
         #expect(Double(hops[hops.count / 2]) <= limit)
+    }
+
+    @Test("announced by one of 100 nodes, found by one that has only just come: under three seconds", arguments: [40, 80])
+    func promptness(roundTrip: Int) throws {
+        var settings = SimulatedDHT.Settings()
+        settings.nodeCount = 100
+        settings.hourlyChurn = 0
+        settings.roundTrip = roundTrip...roundTrip
+        // TCP, the protocol to secure with, Noise, the protocol of the stream.
+        settings.connectRoundTrips = 4
+        var generator = SeededGenerator(seed: Self.seed &+ 4)
+        var times: [Duration] = []
+        for trial in 0..<20 {
+            var world = try SimulatedDHT(settings: settings, seed: Self.seed &+ UInt64(trial))
+            let key = Array("key \(trial)".utf8)
+            let provider = world.randomLiving(at: world.start, using: &generator)
+            let announced = world.provide(key, from: provider, at: world.start)
+            let fresh = try world.addFresh(at: announced)
+            let result = world.search(key, from: fresh.node, at: fresh.joined)
+            times.append(fresh.joined + (try #require(result)).takes - world.start)
+        }
+        times.sort()
+        print("announce to found: seed \(Self.seed), 100 nodes, \(roundTrip) ms there and back: median \(times[10]), at most \(times[19])")
+        #expect(times[19] < .seconds(3))
+    }
+
+    /// `DIG_SIMULATION_KEYS=100000` is for a run by hand.
+    @Test("one node announces many keys to 1,000 others within the time in which it has to, and each is found")
+    func bulk() throws {
+        var settings = SimulatedDHT.Settings()
+        settings.hourlyChurn = 0
+        var world = try SimulatedDHT(settings: settings, seed: Self.seed)
+        var generator = SeededGenerator(seed: Self.seed &+ 5)
+        let configuration = KademliaConfiguration.dig
+        let (replication, interval) = (settings.lookup.replication, configuration.reprovideInterval)
+        var wide = settings.lookup
+        wide.replication = replication * 2
+        wide.resiliency = replication * 2
+        var schedule = ProvideSchedule(interval: interval, maximumCount: Self.providedKeyCount)
+        let keys = (0..<Self.providedKeyCount).map { Array("key \($0)".utf8) }
+        for key in keys { schedule.add(key, lifetime: configuration.providerLifetime, due: world.start) }
+        let sample = Set(keys.shuffled(using: &generator).prefix(100))
+        let identity = try KeyPair.generate()
+        let statement = ProviderStatement(
+            provider: identity.peerID, key: [0x12, 0x20] + Array(repeating: 1, count: 32), sequence: 1_800_000_000_000,
+            expiresAtMilliseconds: 1_800_003_600_000, addresses: [address(9, 9, 9, 9), address(9, 9, 9, 10)])
+        let record = KademliaCodec.encode(
+            KademliaMessage(
+                kind: .addProvider, key: statement.key,
+                providerPeers: [.init(peer: identity.peerID, addresses: statement.addresses, statement: try statement.sealed(with: identity).encoded)])
+        ).readableBytes
+        // Of the line, in bytes: 10 Mbit/s.
+        let rate = 1_250_000.0
+        let began = ContinuousClock.now
+        let messagesBefore = world.messageCount
+        var (now, regions, records, questions) = (world.start, 0, 0, 0)
+        while let entry = schedule.next(now: now) {
+            let outcome = world.lookUp(entry.place, from: 0, at: now, configuration: wide, isRegional: false)
+            let peers = outcome.lookup.closest(wide.replication)
+            let prefixLength = ProvideAssignment.prefixLength(around: entry.place, found: peers, wanted: wide.replication)
+            let region = schedule.region(around: entry.place, prefixLength: prefixLength, limit: 4096, now: now)
+            let assigned = ProvideAssignment.assign(region.map(\.place), to: peers, replication: replication)
+            let count = assigned.reduce(0) { $0 + $1.count }
+            now = outcome.end + .seconds(Double(count * record) / rate) + .milliseconds(settings.roundTrip.upperBound)
+            for (peer, positions) in zip(peers, assigned) {
+                questions += (positions.count + KademliaService.maximumBatchCount - 1) / KademliaService.maximumBatchCount
+                for position in positions where sample.contains(region[position].key) { world.store(region[position].key, of: 0, at: peer, now: now) }
+            }
+            (regions, records) = (regions + 1, records + count)
+            schedule.provided(region.map(\.place), now: now)
+        }
+        let takes = now - world.start
+        let lookups = world.messageCount - messagesBefore
+        let real = ContinuousClock.now - began
+        var found = 0
+        for key in sample {
+            let seeker = world.randomLiving(at: now, using: &generator)
+            if world.search(key, from: seeker, at: now) != nil { found += 1 }
+        }
+        print(
+            "bulk: seed \(Self.seed), \(keys.count) keys to 1,000 nodes: \(regions) regions, \(lookups) questions to look up and \(questions) to send, \(records) records of"
+                + " \(record) bytes, \(takes) at 10 Mbit/s of \(interval) allowed, \(real) of real time; \(found) of \(sample.count) found")
+        #expect(takes < interval)
+        #expect(found == sample.count)
+        #expect(records == keys.count * replication)
+        // Alone, each key would have taken a lookup of some 30 questions and 20 to send.
+        #expect(lookups + questions < keys.count)
     }
 
     @Test("20 % hostile identities: how many searches get through, by paths and by networks", arguments: [0, 10])

@@ -58,6 +58,27 @@ struct StoreTests {
         #expect(store.count == 0 && store.keyCount == 0)
     }
 
+    @Test("an announcement that comes after the withdrawal that overtook it has no effect, a newer one has; so many withdrawals are remembered")
+    func withdrawal() throws {
+        var generator = SeededGenerator(seed: 27)
+        var configuration = ProviderStoreConfiguration()
+        configuration.maximumWithdrawals = 100
+        var store = ProviderStore(configuration: configuration)
+        var provider = try self.provider(&generator, sequence: 5)
+        store.withdraw(provider.provider, under: [1], sequence: 6, until: self.start + .seconds(600), now: self.start)
+        #expect(store.add(provider, under: [1], network: nil, now: self.start) == .outdated)
+        #expect(store.add(provider, under: [2], network: nil, now: self.start) == .added)
+        provider.sequence = 7
+        #expect(store.add(provider, under: [1], network: nil, now: self.start) == .added)
+        // An older withdrawal changes nothing.
+        store.withdraw(provider.provider, under: [1], sequence: 5, until: self.start + .seconds(600), now: self.start)
+        #expect(store.providers(of: [1], limit: 1, now: self.start, using: &generator).count == 1)
+        for _ in 0..<10_000 { store.withdraw(try .random(using: &generator), under: [1], sequence: 1, until: self.start + .seconds(600), now: self.start) }
+        #expect(store.withdrawalCount == 100)
+        store.expire(now: self.start + .seconds(600))
+        #expect(store.withdrawalCount == 0)
+    }
+
     @Test("10,000 providers of one key leave a hundred; a flood from one network pushes out only itself")
     func floodOfOneKey() throws {
         var generator = SeededGenerator(seed: 23)

@@ -148,7 +148,11 @@ final class KademliaResponder: Sendable {
                 return
             }
             if statement.isWithdrawn {
-                self.state.withLock { _ = $0.providers.remove(sender, under: message.key, sequence: statement.sequence) }
+                self.state.withLock {
+                    $0.providers.withdraw(
+                        sender, under: message.key, sequence: statement.sequence, until: moment.instant(of: statement.expiresAtMilliseconds),
+                        now: moment.now)
+                }
                 return
             }
             let provider = StoredProvider(

@@ -24,7 +24,7 @@ struct ProvideSchedule: Sendable {
     /// Where the sweep is.
     private var cursor = 0
 
-    /// - Parameter interval: Between two announcements; half of its lifetime for a key that is forgotten earlier.
+    /// - Parameter interval: Between two announcements; less for a key that is forgotten earlier, see ``interval(for:)``.
     init(interval: Duration, maximumCount: Int) {
         self.interval = interval
         self.maximumCount = maximumCount
@@ -36,7 +36,9 @@ struct ProvideSchedule: Sendable {
     func entry(_ key: [UInt8]) -> Entry? { self.entries[KademliaKey(hashing: key)] }
     func contains(_ place: KademliaKey) -> Bool { self.entries[place] != nil }
 
-    private func interval(for lifetime: Duration) -> Duration { min(self.interval, lifetime / 2) }
+    /// Between two announcements of a key: what is left of the lifetime as of 48 h where keys are announced every 22 h (kad-dht r2), so that the
+    /// one after an announcement that was lost comes before the record of the one before it ends.
+    func interval(for lifetime: Duration) -> Duration { min(self.interval, lifetime * 11 / 24) }
 
     /// - Returns: False if there is no room.
     @discardableResult
@@ -113,6 +115,11 @@ struct ProvideSchedule: Sendable {
             entry.due = now + self.interval(for: entry.lifetime)
             self.entries[place] = entry
         }
+    }
+
+    /// What has failed is due now: somebody is there again.
+    mutating func retry(now: Instant) {
+        for (place, entry) in self.entries where entry.failures > 0 { self.entries[place]?.due = min(entry.due, now) }
     }
 
     mutating func failed(_ places: [KademliaKey], now: Instant) {

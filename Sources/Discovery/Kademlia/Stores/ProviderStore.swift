@@ -1,5 +1,6 @@
 import DequeModule
 import DIGIdentity
+import OrderedCollections
 
 /// Who has what, as told by the providers themselves. Bounded for each key, for each source and in all.
 struct ProviderStore: Sendable {
@@ -28,10 +29,15 @@ struct ProviderStore: Sendable {
         var number: UInt64
     }
 
+    private struct Withdrawal: Hashable, Sendable {
+        var key: [UInt8]
+        var provider: PeerID
+    }
+
     enum Addition: Hashable, Sendable {
         case added
         case updated
-        /// A newer statement of the provider is here.
+        /// A newer statement of the provider is here, or was withdrawn with.
         case outdated
         case expired
         /// Its source has too many.
@@ -45,6 +51,8 @@ struct ProviderStore: Sendable {
     /// The order in which records came; some are gone.
     private var admissions: Deque<Admission> = []
     private var nextAdmission: UInt64 = 0
+    /// What was taken back, so that an announcement which was overtaken does not bring it up again.
+    private var withdrawals: OrderedDictionary<Withdrawal, (sequence: UInt64, until: Instant)> = [:]
     private(set) var count = 0
     /// Records that went before their time.
     private(set) var evictedCount: UInt64 = 0
@@ -58,6 +66,11 @@ struct ProviderStore: Sendable {
         var provider = provider
         provider.expiresAt = min(provider.expiresAt, now + self.configuration.maximumLifetime)
         guard provider.expiresAt > now else { return .expired }
+        if let withdrawal = self.withdrawals[Withdrawal(key: key, provider: provider.provider)], withdrawal.until > now,
+            provider.sequence <= withdrawal.sequence
+        {
+            return .outdated
+        }
         var list = self.records[key] ?? []
         if let position = list.firstIndex(where: { $0.stored.provider == provider.provider }) {
             guard provider.sequence >= list[position].stored.sequence else { return .outdated }
@@ -94,7 +107,20 @@ struct ProviderStore: Sendable {
         return Array(living.shuffled(using: &generator).prefix(limit))
     }
 
-    /// The provider says that it is none any more, with a statement not older than the one here.
+    /// The provider says that it is none any more.
+    ///
+    /// - Parameter until: When no statement from before can be valid any more; it is remembered until then.
+    mutating func withdraw(_ provider: PeerID, under key: [UInt8], sequence: UInt64, until: Instant, now: Instant) {
+        self.remove(provider, under: key, sequence: sequence)
+        let withdrawal = Withdrawal(key: key, provider: provider)
+        guard self.withdrawals[withdrawal].map({ $0.sequence < sequence }) ?? true else { return }
+        self.withdrawals[withdrawal] = (sequence, min(until, now + self.configuration.maximumLifetime))
+        if self.withdrawals.count > self.configuration.maximumWithdrawals { self.withdrawals.removeFirst() }
+    }
+
+    var withdrawalCount: Int { self.withdrawals.count }
+
+    /// Forgets a provider whose statement here is not newer than that.
     @discardableResult
     mutating func remove(_ provider: PeerID, under key: [UInt8], sequence: UInt64) -> Bool {
         guard var list = self.records[key], let position = list.firstIndex(where: { $0.stored.provider == provider }),
@@ -107,6 +133,7 @@ struct ProviderStore: Sendable {
 
     /// Drops what is over.
     mutating func expire(now: Instant) {
+        self.withdrawals.removeAll { $0.value.until <= now }
         for key in Array(self.records.keys) {
             guard let list = self.records[key], list.contains(where: { $0.stored.expiresAt <= now }) else { continue }
             for record in list where record.stored.expiresAt <= now { self.forget(record, isEvicted: false) }

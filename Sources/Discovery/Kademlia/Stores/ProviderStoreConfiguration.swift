@@ -11,5 +11,8 @@ public struct ProviderStoreConfiguration: Hashable, Sendable {
     /// From one /24 or /64, or one peer where the network does not count.
     public var maximumRecordsPerSource = 120_000
 
+    /// Remembered, so that announcements that arrive after them have no effect. The oldest goes.
+    public var maximumWithdrawals = 4096
+
     public init() {}
 }
