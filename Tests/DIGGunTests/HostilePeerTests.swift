@@ -1,3 +1,5 @@
+import DIGAnnouncement
+import DIGContent
 import Testing
 
 @testable import DIGGun
@@ -56,7 +58,7 @@ struct HostilePeerTests {
     @Test("ten thousand hosts of one hash without a signature, or with another's: none is taken")
     func providers() {
         var (mesh, link) = self.mesh()
-        let soul = GunNamespace.standard.content([UInt8](repeating: 7, count: 32))
+        let soul = GunNamespace.standard.content(RendezvousKey(ContentHash(digest: SHA256Digest(hashing: [7]))))
         for index in 0..<10_000 {
             let text = "{\"#\":\"p\(index)\",\"put\":{\"\(soul)\":{\"_\":{\"#\":\"\(soul)\",\">\":{\"peer\(index)\":1795255899999}},\"peer\(index)\":\"AAAA\"}}}"
             #expect(mesh.received(Array(text.utf8), from: link, at: Self.start) == [])

@@ -1,3 +1,5 @@
+import DIGAnnouncement
+import DIGContent
 import DIGIdentity
 import DIGMultiformats
 import Testing
@@ -11,7 +13,7 @@ struct GunDiscoveryTests {
         return GunDiscovery(peer: peer, identity: identity, addresses: { [address] }, logger: Loopback.logger)
     }
 
-    private static let hash = [UInt8](repeating: 0xAB, count: 32)
+    private static let content = RendezvousKey(ContentHash(digest: SHA256Digest(hashing: [0xAB])))
 
     @Test("two nodes that share a relay find each other's announcement in under two seconds, and no longer once it is withdrawn")
     func find() async throws {
@@ -23,31 +25,31 @@ struct GunDiscoveryTests {
             let announcer = try self.discovery(host, identity)
             let finder = try self.discovery(client, try KeyPair.generate())
             let start = ContinuousClock.now
-            #expect(try await announcer.announce(Self.hash, port: 4001, contentID: "my film", waitingForAcknowledgement: .seconds(10)))
-            var found: GunAnnouncement?
-            for await announcement in finder.findPeers(Self.hash) {
+            #expect(try await announcer.announce(Self.content, port: 4001, contentID: "my film", waitingForAcknowledgement: .seconds(10)))
+            var found: ContentAnnouncement?
+            for await announcement in finder.findPeers(Self.content) {
                 found = announcement
                 break
             }
             #expect(ContinuousClock.now - start < .seconds(2))
             #expect(found?.peer == identity.peerID && found?.port == 4001 && found?.contentID == "my film")
             #expect(found?.addresses == [try Multiaddr("/ip4/192.0.2.7/tcp/4001")])
-            var bound: GunAnnouncement?
+            var bound: ContentAnnouncement?
             for await announcement in finder.findBindings(of: "my film") { bound = announcement }
-            #expect(bound?.hash == Self.hash && bound?.peer == identity.peerID)
-            #expect(try await announcer.withdraw(Self.hash, waitingForAcknowledgement: .seconds(10)))
+            #expect(bound?.key == Self.content && bound?.peer == identity.peerID)
+            #expect(try await announcer.withdraw(Self.content, waitingForAcknowledgement: .seconds(10)))
             // The relay tells everybody at once, and the announcer may hear first.
-            let soul = GunNamespace.standard.content(Self.hash)
+            let soul = GunNamespace.standard.content(Self.content)
             let key = ExactText("\(identity.peerID)")
             try await Loopback.wait {
                 client.known(soul)?.entries[key].flatMap { GunNamespace.announcement(key, $0, UnixClock.milliseconds) }?.isAvailable == false
             }
             var count = 0
-            for await _ in finder.findPeers(Self.hash) { count += 1 }
+            for await _ in finder.findPeers(Self.content) { count += 1 }
             #expect(count == 0)
             // One's own announcement is no find.
-            try await announcer.announce(Self.hash)
-            for await _ in announcer.findPeers(Self.hash) { count += 1 }
+            try await announcer.announce(Self.content)
+            for await _ in announcer.findPeers(Self.content) { count += 1 }
             #expect(count == 0)
         }
     }
@@ -68,8 +70,8 @@ struct GunDiscoveryTests {
         let identity = try KeyPair.generate()
         let announcer = try self.discovery(host, identity)
         let announcerRun = Task { try await announcer.run() }
-        try await announcer.announce(Self.hash, waitingForAcknowledgement: .seconds(10))
-        let soul = GunNamespace.standard.content(Self.hash)
+        try await announcer.announce(Self.content, waitingForAcknowledgement: .seconds(10))
+        let soul = GunNamespace.standard.content(Self.content)
         let key = ExactText("\(identity.peerID)")
         func isRight() -> Bool {
             relay.known(soul)?.entries[key].flatMap { GunNamespace.announcement(key, $0, UnixClock.milliseconds) }?.isAvailable == true
@@ -94,16 +96,16 @@ struct GunDiscoveryTests {
         let identity = try KeyPair.generate()
         let first = Loopback.peer(storage: storage)
         let firstRun = Task { try await first.run() }
-        try await self.discovery(first, identity).announce(Self.hash, port: 9, contentID: "n")
+        try await self.discovery(first, identity).announce(Self.content, port: 9, contentID: "n")
         try await Loopback.wait { try await storage.load(limit: 10).count == 2 }
         firstRun.cancel()
         try await firstRun.value
         let second = Loopback.peer(storage: storage)
         let secondRun = Task { try await second.run() }
-        try await Loopback.wait { second.known(GunNamespace.standard.content(Self.hash)) != nil }
+        try await Loopback.wait { second.known(GunNamespace.standard.content(Self.content)) != nil }
         let discovery = try self.discovery(second, identity)
         let run = Task { try await discovery.run() }
-        try await Loopback.wait { discovery.announcements == [Self.hash: "n"] }
+        try await Loopback.wait { discovery.announcements == [Self.content: "n"] }
         run.cancel()
         secondRun.cancel()
         try await run.value

@@ -1,3 +1,4 @@
+public import DIGAnnouncement
 public import DIGIdentity
 public import DIGMultiformats
 public import Logging
@@ -17,9 +18,9 @@ public final class GunDiscovery: Service {
 
     private struct State {
         var isRunning = false
-        var announcements: [[UInt8]: Own] = [:]
+        var announcements: [RendezvousKey: Own] = [:]
         /// When each was put right after a forgery, so that an argument does not become a flood.
-        var repairedAt: [[UInt8]: ContinuousClock.Instant] = [:]
+        var repairedAt: [RendezvousKey: ContinuousClock.Instant] = [:]
     }
 
     /// Ours: an announcement that is overwritten elsewhere is made again so often at most.
@@ -47,8 +48,8 @@ public final class GunDiscovery: Service {
         self.logger = logger
     }
 
-    /// What is announced, by hash.
-    public var announcements: [[UInt8]: String?] { self.state.withLock { $0.announcements.mapValues(\.contentID) } }
+    /// What is announced, by what others look for.
+    public var announcements: [RendezvousKey: String?] { self.state.withLock { $0.announcements.mapValues(\.contentID) } }
 
     /// Keeps announcements alive until cancelled or shut down gracefully. They stay in the graph until they expire.
     ///
@@ -76,19 +77,19 @@ public final class GunDiscovery: Service {
     /// Says that this peer has the content, and says it again until ``withdraw(_:)``.
     ///
     /// - Returns: Whether a relay has acknowledged it within `wait`. If not, it will be sent to the next relay that is connected.
-    /// - Throws: ``GunError`` `.tooLong`, also for one announcement too many, or ``DIGIdentity/IdentityError``.
+    /// - Throws: ``GunError`` `.tooLong`, also for one announcement too many, `AnnouncementError`, or `IdentityError`.
     @discardableResult
     public func announce(
-        _ hash: [UInt8], port: UInt16? = nil, contentID: String? = nil, waitingForAcknowledgement wait: Duration? = nil
+        _ content: RendezvousKey, port: UInt16? = nil, contentID: String? = nil, waitingForAcknowledgement wait: Duration? = nil
     ) async throws -> Bool {
         try self.state.withLock { state in
-            guard state.announcements[hash] != nil || state.announcements.count < self.configuration.announcementCount else {
+            guard state.announcements[content] != nil || state.announcements.count < self.configuration.announcementCount else {
                 throw GunError(.tooLong, "\(self.configuration.announcementCount) announcements are made already")
             }
-            state.announcements[hash] = Own(port: port, contentID: contentID, announcedAt: .now)
+            state.announcements[content] = Own(port: port, contentID: contentID, announcedAt: .now)
         }
-        do { return try await self.put(hash, port, contentID, isAvailable: true, wait) } catch {
-            self.state.withLock { _ = $0.announcements.removeValue(forKey: hash) }
+        do { return try await self.put(content, port, contentID, isAvailable: true, wait) } catch {
+            self.state.withLock { _ = $0.announcements.removeValue(forKey: content) }
             throw error
         }
     }
@@ -97,25 +98,25 @@ public final class GunDiscovery: Service {
     ///
     /// - Returns: As ``announce(_:port:contentID:waitingForAcknowledgement:)``.
     @discardableResult
-    public func withdraw(_ hash: [UInt8], waitingForAcknowledgement wait: Duration? = nil) async throws -> Bool {
-        guard let own = self.state.withLock({ $0.announcements.removeValue(forKey: hash) }) else { return false }
-        return try await self.put(hash, own.port, own.contentID, isAvailable: false, wait)
+    public func withdraw(_ content: RendezvousKey, waitingForAcknowledgement wait: Duration? = nil) async throws -> Bool {
+        guard let own = self.state.withLock({ $0.announcements.removeValue(forKey: content) }) else { return false }
+        return try await self.put(content, own.port, own.contentID, isAvailable: false, wait)
     }
 
     /// Those who say they have the content: who is known at once, then who is found, each once and again when it changes.
     ///
     /// Ends when every relay has answered and nothing more comes, or after ``GunDiscoveryConfiguration/lookupTimeout``.
-    public func findPeers(_ hash: [UInt8]) -> AsyncStream<GunAnnouncement> {
-        self.lookup(self.configuration.namespace.content(hash))
+    public func findPeers(_ content: RendezvousKey) -> AsyncStream<ContentAnnouncement> {
+        self.lookup(self.configuration.namespace.content(content))
     }
 
-    /// Those who say they have content of that name, each with the hash that it gives the name: the caller decides whom to believe.
-    public func findBindings(of contentID: String) -> AsyncStream<GunAnnouncement> {
+    /// Those who say they have content of that name, each with what it gives the name to: the caller decides whom to believe.
+    public func findBindings(of contentID: String) -> AsyncStream<ContentAnnouncement> {
         self.lookup(self.configuration.namespace.names(contentID))
     }
 
-    private func lookup(_ soul: String) -> AsyncStream<GunAnnouncement> {
-        let (stream, continuation) = AsyncStream.makeStream(of: GunAnnouncement.self, bufferingPolicy: .bufferingOldest(self.configuration.hostCount))
+    private func lookup(_ soul: String) -> AsyncStream<ContentAnnouncement> {
+        let (stream, continuation) = AsyncStream.makeStream(of: ContentAnnouncement.self, bufferingPolicy: .bufferingOldest(self.configuration.hostCount))
         let reporter = LookupReporter(limit: self.configuration.hostCount, ourselves: self.identity.peerID, continuation: continuation)
         let nodes = self.peer.on(soul, asking: false)
         if let node = self.peer.known(soul) { reporter.report(node, now: UnixClock.milliseconds) }
@@ -141,19 +142,19 @@ public final class GunDiscovery: Service {
     // MARK: Announcing
 
     private func put(
-        _ hash: [UInt8], _ port: UInt16?, _ contentID: String?, isAvailable: Bool, _ wait: Duration?, after state: Double = 0
+        _ content: RendezvousKey, _ port: UInt16?, _ contentID: String?, isAvailable: Bool, _ wait: Duration?, after state: Double = 0
     ) async throws -> Bool {
         let namespace = self.configuration.namespace
-        let soul = namespace.content(hash)
+        let soul = namespace.content(content)
         let key = ExactText("\(self.identity.peerID)")
         // Newer than what is known, should the clock have been set back.
         let last = self.peer.known(soul)?.entries[key]?.state ?? 0
         let timestamp = max(UnixClock.milliseconds.rounded(.down), last.rounded(.down) + 1, state.rounded(.down) + 1)
-        let announcement = GunAnnouncement(
-            peer: self.identity.peerID, hash: hash, port: port, contentID: contentID, isAvailable: isAvailable,
+        let announcement = ContentAnnouncement(
+            peer: self.identity.peerID, key: content, port: port, contentID: contentID, isAvailable: isAvailable,
             addresses: isAvailable ? self.addresses() : [], timestampMilliseconds: UInt64(max(0, min(timestamp, 9e15))),
             lifetime: self.configuration.announcementLifetime)
-        let value = GunValue.text(try announcement.text(signedWith: self.identity))
+        let value = GunValue.text(try GunAnnouncementText.encode(announcement, signedWith: self.identity))
         if let contentID { try await self.peer.put([key.string: value], to: namespace.names(contentID), state: timestamp) }
         return try await self.peer.put([key.string: value], to: soul, state: timestamp, waitingForAcknowledgement: wait)
     }
@@ -166,16 +167,16 @@ public final class GunDiscovery: Service {
             let due = self.state.withLock { state in
                 state.announcements.filter { $0.value.announcedAt.map { now - $0 >= interval } ?? true }
             }
-            for (hash, own) in due {
+            for (content, own) in due {
                 guard !Task.isCancelled else { return }
                 let isStill = self.state.withLock { state in
-                    guard state.announcements[hash] != nil else { return false }
-                    state.announcements[hash]?.announcedAt = .now
+                    guard state.announcements[content] != nil else { return false }
+                    state.announcements[content]?.announcedAt = .now
                     return true
                 }
                 guard isStill else { continue }
                 do {
-                    _ = try await self.put(hash, own.port, own.contentID, isAvailable: true, nil)
+                    _ = try await self.put(content, own.port, own.contentID, isAvailable: true, nil)
                     try await Task.sleep(for: .seconds(1 / max(self.configuration.announcementRate, 0.01)))
                 } catch is CancellationError {
                     return
@@ -198,8 +199,8 @@ public final class GunDiscovery: Service {
         for node in self.peer.ownNodes(prefix: "\(self.configuration.namespace.name)/content/") {
             guard let entry = node.entries[key], let announcement = GunNamespace.announcement(key, entry, now), announcement.isAvailable else { continue }
             self.state.withLock { state in
-                guard state.announcements[announcement.hash] == nil, state.announcements.count < self.configuration.announcementCount else { return }
-                state.announcements[announcement.hash] = Own(port: announcement.port, contentID: announcement.contentID)
+                guard state.announcements[announcement.key] == nil, state.announcements.count < self.configuration.announcementCount else { return }
+                state.announcements[announcement.key] = Own(port: announcement.port, contentID: announcement.contentID)
             }
         }
     }
@@ -220,20 +221,21 @@ public final class GunDiscovery: Service {
     private func repair(_ soul: ExactText, _ key: ExactText, _ state: Double) async {
         guard key == ExactText("\(self.identity.peerID)"), soul.hasPrefix("\(self.configuration.namespace.name)/content/") else { return }
         // Further ahead no peer takes a state, and none shows it.
-        guard state < UnixClock.milliseconds + GunAnnouncement.maximumClockSkew / .milliseconds(1) else { return }
-        let hash: [UInt8]
-        do { hash = try Base16.decode(String(soul.string.suffix(2 * GunAnnouncement.hashByteCount))) } catch { return }
+        guard state < UnixClock.milliseconds + ContentAnnouncement.maximumClockSkew / .milliseconds(1) else { return }
+        let bytes: [UInt8]
+        do { bytes = try Base16.decode(String(soul.string.suffix(2 * RendezvousKey.byteCount))) } catch { return }
+        guard let content = RendezvousKey(bytes: bytes) else { return }
         let now = ContinuousClock.now
         let own: Own? = self.state.withLock { state in
-            guard let own = state.announcements[hash] else { return nil }
-            if let last = state.repairedAt[hash], now - last < Self.repairInterval { return nil }
+            guard let own = state.announcements[content] else { return nil }
+            if let last = state.repairedAt[content], now - last < Self.repairInterval { return nil }
             if state.repairedAt.count >= Self.repairTableCount { state.repairedAt = state.repairedAt.filter { now - $0.value < Self.repairInterval } }
             guard state.repairedAt.count < Self.repairTableCount else { return nil }
-            state.repairedAt[hash] = now
+            state.repairedAt[content] = now
             return own
         }
         guard let own else { return }
-        do { _ = try await self.put(hash, own.port, own.contentID, isAvailable: true, nil, after: state) } catch {
+        do { _ = try await self.put(content, own.port, own.contentID, isAvailable: true, nil, after: state) } catch {
             self.logger.debug("an announcement can't be put right", metadata: ["dig.gun.error": "\(error)"])
         }
     }

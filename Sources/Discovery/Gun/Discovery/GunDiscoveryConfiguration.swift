@@ -3,8 +3,8 @@ public struct GunDiscoveryConfiguration: Sendable {
     public var namespace = GunNamespace.standard
     /// How long others may believe an announcement.
     public var announcementLifetime: Duration = .seconds(3_600)
-    /// How often announcements are made anew: twice in their life, so that one may be lost.
-    public var reannounceInterval: Duration = .seconds(1_800)
+    /// How often announcements are made anew: more than twice in their life, so that one may be lost.
+    public var reannounceInterval: Duration = .seconds(1_650)
     /// Announcements that are made anew one after the other, so that relays are not flooded: how many a second.
     public var announcementRate: Double = 50
     /// How long a lookup goes on.

@@ -1,3 +1,5 @@
+import Crypto
+import DIGAnnouncement
 import DIGIdentity
 import DIGMultiformats
 
@@ -5,7 +7,7 @@ import DIGMultiformats
 ///
 /// | soul | keys | values |
 /// |---|---|---|
-/// | `NAMESPACE/content/HASH` | peer ids | ``GunAnnouncement`` |
+/// | `NAMESPACE/content/HASH` | peer ids | a signed ``DIGAnnouncement/ContentAnnouncement`` |
 /// | `NAMESPACE/names/SHA-256 OF THE NAME` | peer ids | the same, with that name |
 /// | `NAMESPACE/keys/PEER` | `x25519` | ``GunKeyRecord`` |
 /// | `NAMESPACE/mailbox/PEER` | slots that senders choose | sealed messages |
@@ -18,8 +20,8 @@ public struct GunNamespace: Hashable, Sendable {
     /// - Parameter name: Begins every soul. Networks with different names do not see each other.
     public init(_ name: String) { self.name = name }
 
-    func content(_ hash: [UInt8]) -> String { "\(self.name)/content/\(Base16.encode(hash))" }
-    func names(_ contentID: String) -> String { "\(self.name)/names/\(GunAnnouncement.nameHash(contentID))" }
+    func content(_ key: RendezvousKey) -> String { "\(self.name)/content/\(Base16.encode(key.bytes))" }
+    func names(_ contentID: String) -> String { "\(self.name)/names/\(Self.nameHash(contentID))" }
     func keys(_ peer: PeerID) -> String { "\(self.name)/keys/\(peer)" }
     func mailbox(_ peer: PeerID) -> String { "\(self.name)/mailbox/\(peer)" }
 
@@ -31,11 +33,11 @@ public struct GunNamespace: Hashable, Sendable {
         return [
             GunGuard(prefix: content) { soul, key, entry, now in
                 guard let announcement = Self.announcement(key, entry, now) else { return false }
-                return soul == ExactText(content + Base16.encode(announcement.hash))
+                return soul == ExactText(content + Base16.encode(announcement.key.bytes))
             },
             GunGuard(prefix: names) { soul, key, entry, now in
                 guard let announcement = Self.announcement(key, entry, now), let contentID = announcement.contentID else { return false }
-                return soul == ExactText(names + GunAnnouncement.nameHash(contentID))
+                return soul == ExactText(names + Self.nameHash(contentID))
             },
             GunGuard(prefix: keys) { soul, key, entry, now in
                 guard key == GunKeyRecord.key, let text = entry.value.string, let record = GunKeyRecord(text: text) else { return false }
@@ -47,13 +49,16 @@ public struct GunNamespace: Hashable, Sendable {
         ]
     }
 
+    /// The hash of a name, under which announcements with that name are found.
+    private static func nameHash(_ contentID: String) -> String { Base16.encode(Array(SHA256.hash(data: Array(contentID.utf8)))) }
+
     /// The announcement of the peer that `key` names, made at the entry's state.
-    static func announcement(_ key: ExactText, _ entry: GunEntry, _ now: Double) -> GunAnnouncement? {
+    static func announcement(_ key: ExactText, _ entry: GunEntry, _ now: Double) -> ContentAnnouncement? {
         // The time is looked at before the signature: that is cheaper.
-        guard entry.state <= now + GunAnnouncement.maximumClockSkew / .milliseconds(1),
-            entry.state > now - GunAnnouncement.lifetimeRange.upperBound / .milliseconds(1), let text = entry.value.string,
-            let announcement = GunAnnouncement(text: text), ExactText("\(announcement.peer)") == key,
-            entry.state == Double(announcement.timestampMilliseconds), announcement.isValid(at: now)
+        guard entry.state <= now + ContentAnnouncement.maximumClockSkew / .milliseconds(1),
+            entry.state > now - ContentAnnouncement.lifetimeRange.upperBound / .milliseconds(1), let text = entry.value.string,
+            let announcement = GunAnnouncementText.decode(text, now: now), ExactText("\(announcement.peer)") == key,
+            entry.state == Double(announcement.timestampMilliseconds)
         else { return nil }
         return announcement
     }

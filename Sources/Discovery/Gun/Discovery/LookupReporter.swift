@@ -1,3 +1,4 @@
+import DIGAnnouncement
 import DIGIdentity
 import Synchronization
 
@@ -5,11 +6,11 @@ import Synchronization
 final class LookupReporter: Sendable {
     private let limit: Int
     private let ourselves: PeerID
-    private let continuation: AsyncStream<GunAnnouncement>.Continuation
+    private let continuation: AsyncStream<ContentAnnouncement>.Continuation
     /// By key, the state reported last.
     private let reported = Mutex<[ExactText: Double]>([:])
 
-    init(limit: Int, ourselves: PeerID, continuation: AsyncStream<GunAnnouncement>.Continuation) {
+    init(limit: Int, ourselves: PeerID, continuation: AsyncStream<ContentAnnouncement>.Continuation) {
         self.limit = limit
         self.ourselves = ourselves
         self.continuation = continuation

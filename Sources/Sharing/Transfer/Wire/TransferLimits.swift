@@ -29,11 +29,11 @@ enum TransferLimits {
     /// The longest nonce that `Prove` echoes.
     static let maximumNonceByteCount = 32
     /// The longest name, in UTF-8.
-    static let maximumNameByteCount = 1024
+    static let maximumNameByteCount = NameBinding.maximumNameByteCount
     /// Signed records in one message.
     static let maximumBindingCount = 64
     /// The longest signed record.
-    static let maximumBindingByteCount = 2048
+    static let maximumBindingByteCount = NameBinding.maximumByteCount
 }
 
 extension TransferLimits {

@@ -1,3 +1,5 @@
+public import DIGIdentity
+
 /// What a person typed to say which content they want.
 public enum ContentReference: Hashable, Sendable {
     /// `dig:…`
@@ -6,8 +8,8 @@ public enum ContentReference: Hashable, Sendable {
     case contentHash(ContentHash)
     /// A bare 64-digit SHA-256 as printed by `sha256sum`. A name, to be resolved through signed bindings.
     case sha256(SHA256Digest)
-    /// Anything else: a name, to be resolved through signed bindings.
-    case name(String)
+    /// Anything else: a name, to be resolved through signed bindings. With `@` and a peer id at its end: as that peer binds it, whatever others say.
+    case name(String, signer: PeerID? = nil)
 
     /// Bytes of a name.
     public static let maximumNameByteCount = 255
@@ -43,7 +45,17 @@ public enum ContentReference: Hashable, Sendable {
             guard !trimmed.unicodeScalars.contains(where: DisplayText.isControl) else {
                 throw ContentError(.unsafePath, "the name \"\(DisplayText.escaped(trimmed))\" has control characters")
             }
-            self = .name(trimmed)
+            self = Self.named(trimmed)
+        }
+    }
+
+    /// An `@` that no peer id follows is part of the name.
+    private static func named(_ text: String) -> Self {
+        guard let at = text.lastIndex(of: "@"), at != text.startIndex else { return .name(text) }
+        do {
+            return .name(String(text[..<at]), signer: try PeerID(String(text[text.index(after: at)...])))
+        } catch {
+            return .name(text)
         }
     }
 

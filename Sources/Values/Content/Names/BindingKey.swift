@@ -1,4 +1,3 @@
-public import DIGContent
 
 /// What a signed binding binds to a content hash, and what `resolve` looks up.
 public enum BindingKey: Hashable, Sendable {

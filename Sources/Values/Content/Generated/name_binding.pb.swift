@@ -27,7 +27,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-nonisolated struct Dig_Transfer_V1_NameBindingRecord: Sendable {
+nonisolated struct Dig_Content_V1_NameBindingRecord: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -35,7 +35,7 @@ nonisolated struct Dig_Transfer_V1_NameBindingRecord: Sendable {
   /// 32 bytes
   var contentHash: Data = Data()
 
-  var key: Dig_Transfer_V1_NameBindingRecord.OneOf_Key? = nil
+  var key: Dig_Content_V1_NameBindingRecord.OneOf_Key? = nil
 
   /// 32 bytes
   var sha256: Data {
@@ -71,9 +71,9 @@ nonisolated struct Dig_Transfer_V1_NameBindingRecord: Sendable {
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
-fileprivate nonisolated let _protobuf_package = "dig.transfer.v1"
+fileprivate nonisolated let _protobuf_package = "dig.content.v1"
 
-nonisolated extension Dig_Transfer_V1_NameBindingRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+nonisolated extension Dig_Content_V1_NameBindingRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".NameBindingRecord"
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}content_hash\0\u{1}sha256\0\u{1}name\0\u{3}timestamp_ms\0")
 
@@ -131,7 +131,7 @@ nonisolated extension Dig_Transfer_V1_NameBindingRecord: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: Dig_Transfer_V1_NameBindingRecord, rhs: Dig_Transfer_V1_NameBindingRecord) -> Bool {
+  static func ==(lhs: Dig_Content_V1_NameBindingRecord, rhs: Dig_Content_V1_NameBindingRecord) -> Bool {
     if lhs.contentHash != rhs.contentHash {return false}
     if lhs.key != rhs.key {return false}
     if lhs.timestampMs != rhs.timestampMs {return false}

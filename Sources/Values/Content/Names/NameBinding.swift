@@ -1,4 +1,3 @@
-public import DIGContent
 public import DIGIdentity
 import SwiftProtobuf
 
@@ -17,6 +16,10 @@ public struct NameBinding: Hashable, Sendable {
     public static let domain = "dig-name-binding"
     /// The envelope's payload type.
     public static let payloadType = Array("/dig/name-binding".utf8)
+    /// The longest name, in UTF-8.
+    public static let maximumNameByteCount = 1024
+    /// The longest encoded envelope.
+    public static let maximumByteCount = 2048
     /// Ours: how far a peer's clock may be ahead.
     public static let maximumClockSkewMilliseconds: UInt64 = 10 * 60 * 1000
 
@@ -36,7 +39,7 @@ public struct NameBinding: Hashable, Sendable {
         _ key: BindingKey, as contentHash: ContentHash, timestampMilliseconds: UInt64, with keyPair: KeyPair
     ) throws(NameBindingError) -> SignedEnvelope {
         try Self.check(key)
-        var record = Dig_Transfer_V1_NameBindingRecord()
+        var record = Dig_Content_V1_NameBindingRecord()
         record.contentHash = Data(contentHash.digest.bytes)
         switch key {
         case .sha256(let digest): record.sha256 = Data(digest.bytes)
@@ -67,9 +70,9 @@ public struct NameBinding: Hashable, Sendable {
         } catch {
             throw .invalidSignature
         }
-        let record: Dig_Transfer_V1_NameBindingRecord
+        let record: Dig_Content_V1_NameBindingRecord
         do {
-            record = try Dig_Transfer_V1_NameBindingRecord(serializedBytes: envelope.payload)
+            record = try Dig_Content_V1_NameBindingRecord(serializedBytes: envelope.payload)
         } catch {
             throw .malformedPayload
         }
@@ -102,7 +105,7 @@ public struct NameBinding: Hashable, Sendable {
     public init(
         decoding bytes: [UInt8], expecting: BindingKey? = nil, nowMilliseconds: UInt64, maximumAgeMilliseconds: UInt64? = nil
     ) throws(NameBindingError) {
-        guard bytes.count <= TransferLimits.maximumBindingByteCount else { throw .malformedPayload }
+        guard bytes.count <= Self.maximumByteCount else { throw .malformedPayload }
         let envelope: SignedEnvelope
         do {
             envelope = try SignedEnvelope(decoding: bytes)
@@ -115,7 +118,7 @@ public struct NameBinding: Hashable, Sendable {
     private static func check(_ key: BindingKey) throws(NameBindingError) {
         guard case .name(let name) = key else { return }
         guard
-            (1...TransferLimits.maximumNameByteCount).contains(name.utf8.count),
+            (1...Self.maximumNameByteCount).contains(name.utf8.count),
             !name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
         else { throw .nameOutOfRange }
     }

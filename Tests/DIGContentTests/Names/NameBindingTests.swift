@@ -1,8 +1,7 @@
-import DIGContent
 import DIGIdentity
 import Testing
 
-@testable import DIGTransfer
+@testable import DIGContent
 
 @Suite("name bindings")
 struct NameBindingTests {
