@@ -45,7 +45,7 @@ install: completions man
 	install -D -m 644 .build/completions/_dig-nat $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dig-nat
 	install -D -m 644 .build/completions/dig-nat.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dig-nat.fish
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 .build/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 .build/man/dig-nat*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
 clean:
 	rm -rf .build

@@ -77,7 +77,7 @@ let package = Package(
             providers: [.apt(["libsecp256k1-dev"]), .brew(["secp256k1"])]),
         room("DIGIdentity", "Values/Identity", ["DIGMultiformats", "CSecp256k1", nioCore, crypto, cryptoExtras, protobuf], protos: ["Generated/envelope.proto", "Generated/peer_record.proto"]),
         .target(name: "CDIGSHA256", path: "Sources/Values/CDIGSHA256"),
-        room("DIGContent", "Values/Content", ["DIGMultiformats", "CDIGSHA256", nioCore, crypto]),
+        room("DIGContent", "Values/Content", ["DIGMultiformats", "DIGIdentity", "CDIGSHA256", nioCore, crypto, protobuf], protos: ["Generated/name_binding.proto"]),
 
         // Transport: from an address to an authenticated, multiplexed connection
         room("DIGNet", "Transport/Net", ["DIGMultiformats", "DIGIdentity", nioCore, logging]),
@@ -87,6 +87,8 @@ let package = Package(
         room("DIGYamux", "Transport/Yamux", ["DIGNet", nioCore]),
         room("DIGTCP", "Transport/TCP", ["DIGNet", "DIGMultiformats", nioCore, nioPosix]),
         room("DIGUDP", "Transport/UDP", ["DIGNet", "DIGMultiformats", nioCore, nioPosix]),
+        .target(name: "CDIGResolver", path: "Sources/Transport/CDIGResolver", linkerSettings: [.linkedLibrary("resolv")]),
+        room("DIGDNS", "Transport/DNS", ["DIGNet", "DIGMultiformats", "DIGIdentity", "CDIGResolver"]),
         room("DIGWebSocket", "Transport/WebSocket", ["DIGNet", "DIGMultiformats", "DIGTCP", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, crypto]),
         room(
             "DIGSwarm", "Transport/Swarm",
@@ -96,7 +98,7 @@ let package = Package(
             ], protos: ["Identify/Generated/identify.proto"]),
 
         // Reach: from a peer that can't be dialed to a path that works
-        room("DIGSTUN", "Reach/STUN", ["DIGNet", "DIGMultiformats", "DIGUDP", nioCore, nioPosix, crypto, logging]),
+        room("DIGSTUN", "Reach/STUN", ["DIGNet", "DIGMultiformats", "DIGTCP", "DIGUDP", nioCore, nioPosix, crypto, logging]),
         room("DIGPortMapping", "Reach/PortMapping", ["DIGNet", "DIGMultiformats", nioCore, nioPosix, nioHTTP1, logging, serviceLifecycle]),
         room(
             "DIGAutoNAT", "Reach/AutoNAT", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, protobuf, logging, serviceLifecycle],
@@ -119,24 +121,36 @@ let package = Package(
             "DIGLocalDiscovery", "Discovery/LocalDiscovery",
             ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, nioPosix, logging, serviceLifecycle]),
 
+        room("DIGAnnouncement", "Discovery/Announcement", ["DIGMultiformats", "DIGIdentity", "DIGContent", crypto, protobuf], protos: ["Generated/announcement.proto"]),
         room(
             "DIGKademlia", "Discovery/Kademlia",
             ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGHolePunching", nioCore, crypto, protobuf, logging, serviceLifecycle, collections], protos: ["Generated/kademlia.proto"]),
-        room("DIGGun", "Discovery/Gun", ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGHolePunching", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, crypto, logging, serviceLifecycle]),
+        room("DIGGun", "Discovery/Gun", ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGAnnouncement", "DIGHolePunching", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, crypto, logging, serviceLifecycle]),
+
+        room(
+            "DIGPeerExchange", "Discovery/PeerExchange", ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGAnnouncement", nioCore, protobuf, logging, serviceLifecycle],
+            protos: ["Generated/peer_exchange.proto"]),
+        room("DIGGossipSub", "Discovery/GossipSub", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, logging, serviceLifecycle, collections]),
+        room(
+            "DIGDiscovery", "Discovery/PeerDiscovery",
+            [
+                "DIGNet", "DIGMultiformats", "DIGIdentity", "DIGContent", "DIGAnnouncement", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", "DIGLocalDiscovery",
+                logging, serviceLifecycle, collections,
+            ]),
 
         // Sharing: from peers to a verified file on disk
         room(
             "DIGTransfer", "Sharing/Transfer",
             ["DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioConcurrency, protobuf, logging, collections],
-            protos: ["Generated/name_binding.proto", "Generated/transfer.proto"]),
+            protos: ["Generated/transfer.proto"]),
 
         // Node: everything put together
-        room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", "DIGTraversal", grdb, logging]),
+        room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", "DIGTraversal", "DIGKademlia", "DIGGun", grdb, logging]),
         room(
             "DIGNatTools", "Node/DIGNatTools",
             [
-                "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGSwarm", "DIGCircuitRelay", "DIGPortMapping", "DIGTraversal", "DIGUDP", "DIGLocalDiscovery",
-                "DIGTransfer", "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
+                "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGDNS", "DIGSwarm", "DIGCircuitRelay", "DIGPortMapping", "DIGTraversal", "DIGUDP", "DIGLocalDiscovery",
+                "DIGAnnouncement", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", "DIGDiscovery", "DIGHolePunching", "DIGTransfer", "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         room("DIGCommandLine", "Node/CommandLine", ["DIGContent", toml]),
         .target(name: "CDIGAllocator", path: "Sources/Node/CDIGAllocator"),
@@ -154,7 +168,7 @@ let package = Package(
 
         tests("DIGMultiformatsTests", ["DIGMultiformats", nioCore]),
         tests("DIGIdentityTests", ["DIGIdentity", "DIGMultiformats", nioCore, crypto]),
-        tests("DIGContentTests", ["DIGContent", "CDIGSHA256", "DIGMultiformats", nioCore, crypto]),
+        tests("DIGContentTests", ["DIGContent", "CDIGSHA256", "DIGIdentity", "DIGMultiformats", nioCore, crypto]),
         tests("DIGNetTests", ["DIGNet", "DIGNetTesting", "DIGMultiformats", "DIGIdentity", nioCore, nioEmbedded]),
         tests("DIGMultistreamTests", ["DIGMultistream", "DIGNet", nioCore, nioEmbedded]),
         tests("DIGNoiseTests", ["DIGNoise", "DIGNet", "DIGIdentity", nioCore, nioEmbedded, crypto], resources: [.copy("Fixtures")]),
@@ -163,6 +177,7 @@ let package = Package(
         tests(
             "DIGSwarmTests",
             ["DIGSwarm", "DIGNet", "DIGNetTesting", "DIGTCP", "DIGIdentity", "DIGMultiformats", "DIGNoise", "DIGYamux", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGDNSTests", ["DIGDNS", "DIGSwarm", "DIGTCP", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGUDPTests", ["DIGUDP", "DIGNet", "DIGMultiformats", nioCore, nioPosix]),
         tests(
             "DIGWebSocketTests",
@@ -180,10 +195,19 @@ let package = Package(
             ]),
         tests("DIGNATLabTests", ["DIGNATLab", "natlab", "DIGCommandLine"]),
         tests("DIGKademliaTests", ["DIGKademlia", "DIGHolePunching", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, crypto, protobuf, logging]),
-        tests("DIGGunTests", ["DIGGun", "DIGNet", "DIGIdentity", "DIGMultiformats", "DIGHolePunching", nioCore, nioPosix, nioEmbedded, crypto, logging], resources: [.copy("Fixtures")]),
+        tests("DIGGunTests", ["DIGGun", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGIdentity", "DIGMultiformats", "DIGHolePunching", nioCore, nioPosix, nioEmbedded, crypto, logging], resources: [.copy("Fixtures")]),
+        tests("DIGAnnouncementTests", ["DIGAnnouncement", "DIGContent", "DIGIdentity", "DIGMultiformats"]),
+        tests("DIGPeerExchangeTests", ["DIGPeerExchange", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGGossipSubTests", ["DIGGossipSub", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
+        tests(
+            "DIGDiscoveryTests",
+            [
+                "DIGDiscovery", "DIGAnnouncement", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", "DIGLocalDiscovery", "DIGContent", "DIGNet", "DIGNetTesting",
+                "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging, serviceLifecycle,
+            ]),
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
-        tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGTraversal", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
+        tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGTraversal", "DIGKademlia", "DIGGun", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
         tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
         tests(
             "DIGNatCommandTests",
@@ -191,7 +215,7 @@ let package = Package(
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
-            ["DIGAutoNAT", "DIGCircuitRelay", "DIGKademlia", "DIGLocalDiscovery", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
+            ["DIGAutoNAT", "DIGCircuitRelay", "DIGHolePunching", "DIGKademlia", "DIGGossipSub", "DIGLocalDiscovery", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests(
             "EndToEndTests",
             [
