@@ -196,7 +196,8 @@ public final class GunPeer: Service {
     ///
     /// - Parameters:
     ///   - state: Of all the values, milliseconds since 1970; nil: now.
-    ///   - wait: How long to wait for the first acknowledgement; nil: not at all. A relay without storage never sends one.
+    ///   - wait: How long to wait for a relay to be connected, if none is, and for the first acknowledgement; nil: not at all. A relay without
+    ///     storage never sends one.
     /// - Returns: Whether a peer has acknowledged it. With no relay in reach that is never so; the next one is told when it is connected.
     /// - Throws: ``GunError`` `.tooLong`, or `.refused` if a guard forbids it.
     @discardableResult
@@ -215,6 +216,7 @@ public final class GunPeer: Service {
         guard soul.utf8.count <= limits.nameByteCount, !soul.isEmpty, soul != "__proto__", size <= limits.messageByteCount else {
             throw GunError(.tooLong, "a soul or a message that peers do not take")
         }
+        if let wait { await self.waitForPeer(wait) }
         let time = Self.now()
         let entries = Dictionary(values.map { (ExactText($0.key), $0.value) }, uniquingKeysWith: { $1 })
         let (stream, continuation) = AsyncStream.makeStream(of: Reply.self, bufferingPolicy: .bufferingNewest(64))
@@ -257,8 +259,28 @@ public final class GunPeer: Service {
         return node.entries[key].map { GunNode(node.soul, [key: $0]) }
     }
 
+    /// Waits for the first peer, if there is none and relays are configured: right after the start they are being dialed.
+    private func waitForPeer(_ limit: Duration) async {
+        guard !self.configuration.relays.isEmpty else { return }
+        let events = self.events.subscribe()
+        guard self.state.withLock({ $0.sockets.isEmpty }) else { return }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await event in events { if case .connected = event { return } }
+            }
+            // Cancelled when the other is done.
+            group.addTask { try? await Task.sleep(for: limit) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
     /// Asks all peers, and returns when all have answered and `settling` has passed, or after `timeout`.
+    ///
+    /// Without a peer it waits for the first.
     func ask(_ query: GunQuery, timeout: Duration, settling: Duration) async {
+        let end = ContinuousClock.now + timeout
+        await self.waitForPeer(timeout)
         let (stream, continuation) = AsyncStream.makeStream(of: Reply.self, bufferingPolicy: .bufferingNewest(256))
         let time = Self.now()
         let (id, asked, actions) = self.state.withLock { state in
@@ -269,7 +291,7 @@ public final class GunPeer: Service {
         defer { self.state.withLock { _ = $0.replies.removeValue(forKey: id) } }
         guard !asked.isEmpty else { return }
         self.perform(actions)
-        let timer = self.group.next().scheduleTask(in: TimeAmount(timeout)) { continuation.finish() }
+        let timer = self.group.next().scheduleTask(in: TimeAmount(max(.zero, end - .now))) { continuation.finish() }
         defer { timer.cancel() }
         var waiting = Set(asked)
         var settled: Scheduled<Void>?

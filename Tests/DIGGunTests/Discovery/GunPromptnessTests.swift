@@ -49,7 +49,8 @@ struct GunPromptnessTests {
             let peer = Loopback.peer(relays: [url])
             async let acknowledged = peer.put(["k": .number(1)], to: "s", waitingForAcknowledgement: .seconds(10))
             group.addTask { try await peer.run() }
-            #expect(try await acknowledged)
+            let isAcknowledged = try await acknowledged
+            #expect(isAcknowledged)
         }
         let alone = Loopback.peer()
         let began = ContinuousClock.now

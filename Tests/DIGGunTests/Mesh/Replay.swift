@@ -35,6 +35,10 @@ struct Replay {
         self.take(actions)
     }
 
+    mutating func disconnect(_ name: String) {
+        if let link = self.links[name] { self.mesh.disconnected(link) }
+    }
+
     mutating func pass(to t: Double) { self.take(self.mesh.deadlineReached(at: self.time(t))) }
 
     mutating func input(_ frame: Fixture.Frame) {

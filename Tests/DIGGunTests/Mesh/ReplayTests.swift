@@ -43,6 +43,52 @@ struct ReplayTests {
         #expect(replay.graph.node("dig-nat-tools/host-0001")?["directHttp_port"] == .number(8080))
     }
 
+    @Test("of the registry at a relay without storage, which answers nothing that it does not know")
+    func registryInMemory() throws {
+        var replay = try self.replay("dig_registry_memory", storage: false)
+        replay.play(try Fixture("dig_registry_memory").frames)
+        replay.expectEnd()
+        #expect(replay.graph.entry("dig-nat-tools", "host-0001") == GunEntry(.null, state: 1_795_257_315_079))
+    }
+
+    @Test("of a client that is cut off and comes back: it is told what has changed meanwhile")
+    func reconnection() throws {
+        var replay = try self.replay("reconnect", storage: false)
+        var frames = try Fixture("reconnect").frames
+        for index in frames.indices where frames[index].connection == "B" && frames[index].time > 4_000 { frames[index].connection = "B again" }
+        replay.play(frames.filter { $0.time < 2_000 })
+        replay.disconnect("B")
+        replay.play(frames.filter { $0.time > 2_000 })
+        replay.expectEnd()
+        #expect(replay.graph.node("room")?["topic"] == .text("two"))
+    }
+
+    @Test("that a relay sends, also one with AXE on, a client of ours takes", arguments: [
+        "axe", "batch", "dedup", "dig_registry", "dig_registry_memory", "get_hit", "get_miss", "ham", "hash", "hello", "keepalive", "lex", "map", "put_ack",
+        "put_no_storage", "reconnect", "relay_chain", "subscribe",
+    ])
+    func client(_ name: String) throws {
+        let frames = try Fixture(name).frames.filter { !$0.isInput }
+        let time = GunTime(instant: .now, unix: 1_800_000_000_000)
+        var clients: [String: (mesh: GunMesh, link: GunLinkID)] = [:]
+        for connection in Set(frames.map(\.connection)) {
+            var mesh = GunMesh(configuration: .init(), actsAsStorage: false)
+            let (link, _) = mesh.connected(to: "ws://relay/gun", at: time)
+            clients[connection] = (mesh, link)
+        }
+        for frame in frames {
+            guard let link = clients[frame.connection]?.link else { continue }
+            _ = clients[frame.connection]?.mesh.received(Array(frame.raw.utf8), from: link, at: time)
+        }
+        for (connection, client) in clients {
+            let statistics = client.mesh.statistics
+            #expect(statistics.malformedCount + statistics.malformedEntryCount + statistics.oversizeCount + statistics.throttledCount == 0, "\(connection)")
+        }
+        if name == "axe" {
+            for connection in ["B", "C"] { #expect(clients[connection]?.mesh.graph.node("ax")?["v"] == .number(2)) }
+        }
+    }
+
     @Test("of two peers that greet, and one that does not")
     func hello() throws {
         var replay = try self.replay("hello", storage: false)
