@@ -107,7 +107,7 @@ let package = Package(
             "DIGCircuitRelay", "Reach/CircuitRelay", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, protobuf, logging, serviceLifecycle],
             protos: ["Generated/circuit.proto", "Generated/voucher.proto"]),
         room(
-            "DIGHolePunching", "Reach/HolePunching", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, protobuf, logging, serviceLifecycle],
+            "DIGHolePunching", "Reach/HolePunching", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, protobuf, logging, serviceLifecycle, collections],
             protos: ["Generated/holepunch.proto"]),
         room(
             "DIGTraversal", "Reach/Traversal",
@@ -158,6 +158,7 @@ let package = Package(
             name: "dig-nat",
             dependencies: [
                 "CDIGAllocator", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGAutoNAT", "DIGPortMapping", "DIGCircuitRelay", "DIGSTUN", "DIGUDP", "DIGTransfer", "DIGSwarm", "DIGWebSocket", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
+                "DIGAnnouncement", "DIGDiscovery", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub",
                 nioCore, nioPosix, argumentParser, logging,
             ],
             path: "Sources/Node/dig-nat", swiftSettings: settings),
@@ -198,7 +199,7 @@ let package = Package(
         tests("DIGGunTests", ["DIGGun", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGIdentity", "DIGMultiformats", "DIGHolePunching", nioCore, nioPosix, nioEmbedded, crypto, logging], resources: [.copy("Fixtures")]),
         tests("DIGAnnouncementTests", ["DIGAnnouncement", "DIGContent", "DIGIdentity", "DIGMultiformats"]),
         tests("DIGPeerExchangeTests", ["DIGPeerExchange", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
-        tests("DIGGossipSubTests", ["DIGGossipSub", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGGossipSubTests", ["DIGGossipSub", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging, collections]),
         tests(
             "DIGDiscoveryTests",
             [
@@ -211,8 +212,11 @@ let package = Package(
         tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
         tests(
             "DIGNatCommandTests",
-            ["dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGTransfer", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, argumentParser, logging]),
-        tests("DIGNatToolsTests", ["DIGNatTools", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
+            [
+                "dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGTransfer", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
+                "DIGAnnouncement", "DIGDiscovery", "DIGKademlia", "DIGGun", "DIGPeerExchange", nioCore, nioPosix, argumentParser, logging,
+            ]),
+        tests("DIGNatToolsTests", ["DIGNatTools", "DIGAnnouncement", "DIGDiscovery", "DIGGun", "DIGPeerExchange", "DIGKademlia", "DIGLocalDiscovery", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
             ["DIGAutoNAT", "DIGCircuitRelay", "DIGHolePunching", "DIGKademlia", "DIGGossipSub", "DIGLocalDiscovery", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),

@@ -9,8 +9,8 @@ struct FindPeersTests {
     /// Nodes of one machine that find each other on a port of their own.
     static func island(_ configuration: inout NodeConfiguration, port: UInt16) {
         configuration.localDiscovery = true
-        configuration.discovery.interfaces = .loopback
-        configuration.discovery.port = port
+        configuration.multicast.interfaces = .loopback
+        configuration.multicast.port = port
     }
 
     @Test("a connected holder answers: findPeers returns it long before its time is over, and not who lacks the content")

@@ -7,7 +7,7 @@ import Testing
 @testable import DIGNatTools
 
 @Suite("Holder search", .timeLimit(.minutes(2)))
-struct HolderSearchTests {
+struct HolderDialerTests {
     /// Runs a search that is told of peers through `announce`, until `body` returns.
     func search(
         _ receiver: TestNode, question: @escaping @Sendable (any Connection) async throws -> Bool,
@@ -15,7 +15,7 @@ struct HolderSearchTests {
     ) async throws {
         let (peers, announcements) = AsyncStream.makeStream(of: DiscoveredPeer.self)
         let (found, connections) = AsyncStream.makeStream(of: (any Connection).self)
-        let search = HolderSearch(
+        let search = HolderDialer(
             network: receiver.network, link: [], localPeers: peers, restIntervals: [.milliseconds(1)], question: question
         ) { connections.yield($0) }
         let running = Task { await search.run() }

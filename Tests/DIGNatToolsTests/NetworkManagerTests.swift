@@ -36,6 +36,7 @@ struct NetworkManagerTests {
             var configuration = NodeConfiguration(dataDirectory: directory.file("node"))
             configuration.listen = [try Multiaddr("/memory/0")]
             configuration.localDiscovery = false
+            configuration.discovery = .off
             let manager = try NetworkManager(configuration: configuration, transports: [MemoryTransport(network: network)])
             try await manager.start()
             return manager

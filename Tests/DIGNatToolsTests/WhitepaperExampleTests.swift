@@ -22,6 +22,7 @@ struct WhitepaperExampleTests {
         #expect(hosting.port == 8080)
         hosting.port = 0
         hosting.localEnabled = false
+        hosting.discovery = .off
         let host = try FileHost(configuration: hosting, logger: logger)
         try await host.start()
         let info = try await host.addFile(video, contentID: "my-video")
@@ -29,6 +30,7 @@ struct WhitepaperExampleTests {
 
         var fetching = FileClientConfiguration(downloadDirectory: directory.file("downloads"))
         fetching.localEnabled = false
+        fetching.discovery = .off
         let client = try FileClient(configuration: fetching, logger: logger)
         try await client.start()
 

@@ -21,9 +21,17 @@ extension NATTraversalManager {
     /// How long a signature serves while nothing changes: whoever asks again and again costs no more than the bytes.
     private static let recordLifetimeMilliseconds: UInt64 = 10 * 60 * 1000
 
+    /// What everybody may know: an encoded, signed record without private addresses.
+    ///
+    /// - Throws: `IdentityError` if it can't be signed.
+    package func publicCapabilities() throws -> [UInt8] { try self.signedCapabilities(withPrivateAddresses: false).encoded }
+
     /// What the peer of `connection` is told. Private addresses only on the local network: elsewhere they are of no use, and nobody's business.
     func signedCapabilities(for connection: any Connection) throws -> SignedEnvelope {
-        let isLocal = !connection.isRelayed && !self.configuration.addressPolicy.isPublic(connection.remoteAddress)
+        try self.signedCapabilities(withPrivateAddresses: !connection.isRelayed && !self.configuration.addressPolicy.isPublic(connection.remoteAddress))
+    }
+
+    private func signedCapabilities(withPrivateAddresses isLocal: Bool) throws -> SignedEnvelope {
         let record = self.ownCapabilities(withPrivateAddresses: isLocal)
         if let known = self.state.withLock({ $0.ownRecords[isLocal] }), record.issuedAt >= known.record.issuedAt,
             record.issuedAt - known.record.issuedAt < Self.recordLifetimeMilliseconds
@@ -69,6 +77,25 @@ extension NATTraversalManager {
     }
 
     // MARK: Others' records
+
+    /// What is to be done with a record that somebody has passed on.
+    package enum Hearsay: Sendable {
+        /// Others may want to know.
+        case taken
+        /// Nothing new.
+        case known
+        /// Not signed by whom it is about, or not now.
+        case invalid
+    }
+
+    /// Takes what a peer says about itself, however it got here.
+    package func learn(capabilities bytes: [UInt8]) -> Hearsay {
+        let now = WallClock.nowMilliseconds
+        let record: PeerConnectionCapabilities
+        do { record = try PeerConnectionCapabilities(opening: try SignedEnvelope(decoding: bytes)) } catch { return .invalid }
+        guard record.isCurrent(at: now) else { return .invalid }
+        return self.state.withLock { $0.capabilities.add(record, now: now) } ? .taken : .known
+    }
 
     /// Asks the peer of `connection` what it says about itself; one question at a time for each peer.
     func askCapabilities(on connection: any Connection) {

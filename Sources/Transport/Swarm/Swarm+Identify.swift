@@ -113,6 +113,9 @@ extension Swarm {
             signedPeerRecord: self.ownRecord(addresses))
     }
 
+    /// What this node says about its addresses, encoded and signed. Nil if it can't be signed.
+    package var ownPeerRecord: [UInt8]? { self.ownRecord(self.announcedAddresses) }
+
     private func ownRecord(_ addresses: [Multiaddr]) -> [UInt8]? {
         let previous = self.state.withLock { $0.ownRecord }
         if let previous, previous.addresses == addresses { return previous.envelope }

@@ -11,6 +11,8 @@ public final class Fetch: Sendable {
     public enum Phase: Hashable, Sendable {
         /// Asking what a name means.
         case resolving
+        /// The name, or plain SHA-256, means a content: somebody has signed that, and nobody who was asked disagrees.
+        case resolved(NameBinding)
         /// Looking for a first holder.
         case searching
         case transferring(ContentHash, name: String)

@@ -17,8 +17,8 @@ public struct FetchOptions: Sendable {
     /// The plain SHA-256 that the whole file must have, the whitepaper's `verificationHash`. Costs one more pass over the file; the content hash
     /// proves every block already.
     public var verificationHash: SHA256Digest?
-    /// How long to look for the first holder.
-    public var searchTimeout: Duration = .seconds(15)
+    /// How long to look for the first holder. Less if everybody was asked before.
+    public var searchTimeout: Duration = .seconds(30)
     /// Bytes per second of this transfer at most, beside the node's own limit. Nil: no limit.
     public var rate: Int?
     /// Whether others can fetch from this node what it has so far.

@@ -1,6 +1,7 @@
 public import DIGContent
 public import DIGIdentity
 public import DIGMultiformats
+import DIGAnnouncement
 import DIGNet
 import DIGStorage
 public import DIGTransfer
@@ -126,9 +127,9 @@ public final class FileClient: Sendable {
     ///
     ///     for await peer in client.holders(of: hash) { print(peer) }
     public func holders(of hash: ContentHash) -> AsyncStream<PeerID> {
-        let (stream, continuation) = AsyncStream.makeStream(of: PeerID.self, bufferingPolicy: .bufferingOldest(LocalCandidates.maximumCount))
+        let (stream, continuation) = AsyncStream.makeStream(of: PeerID.self, bufferingPolicy: .bufferingOldest(HolderCandidates.maximumCount))
         let seen = Mutex<Set<PeerID>>([])
-        let search = HolderSearch(network: self.network, link: [], holding: hash, asksConnectedPeers: true) { connection in
+        let search = HolderDialer(network: self.network, link: [], holding: hash, asksConnectedPeers: true) { connection in
             let peer = connection.remotePeer
             if seen.withLock({ $0.insert(peer).inserted }) { continuation.yield(peer) }
         }
@@ -204,34 +205,49 @@ public final class FileClient: Sendable {
 
     // MARK: Names
 
-    /// The content that a name or plain SHA-256 means, asked of everybody on the local network for `timeout`, or until somebody answers.
+    /// The content that a name or plain SHA-256 means: asks whom discovery finds under it and everybody on the local network, for `timeout` or until
+    /// somebody answers.
     ///
+    /// - Parameter signer: Whose word counts alone. Nil: everybody's, as long as they agree.
     /// - Throws: ``NodeError`` with `.notFound` or `.ambiguousName`.
-    public func contentHash(for key: BindingKey, timeout: Duration = .seconds(15)) async throws -> ContentHash {
-        try await self.resolve(key, timeout: timeout).contentHash
+    public func contentHash(for key: BindingKey, signer: PeerID? = nil, timeout: Duration = .seconds(30)) async throws -> ContentHash {
+        try await self.resolve(key, signer: signer, timeout: timeout).contentHash
     }
 
     /// After the first answer, how long others may disagree.
-    private static let dissentInterval: Duration = .milliseconds(500)
+    private static let dissentInterval: Duration = .seconds(2)
+    private static let localDissentInterval: Duration = .milliseconds(500)
 
-    private func resolve(_ key: BindingKey, timeout: Duration) async throws -> NameBinding {
-        let resolution = NameResolution(key: key)
+    private func resolve(_ key: BindingKey, signer: PeerID? = nil, timeout: Duration) async throws -> NameBinding {
+        let resolution = NameResolution(key: key, signer: signer)
         let own = await self.store.bindings(for: key)
         resolution.add(own.compactMap { try? NameBinding(verifying: $0, expecting: key, nowMilliseconds: WallClock.nowMilliseconds) })
         let (answers, answered) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let search = HolderSearch(network: self.network, link: []) { connection in
+        let search = HolderDialer(network: self.network, link: [], key: RendezvousKey(key), asksConnectedPeers: true) { connection in
             try await resolution.ask(connection)
         } found: { _ in
             answered.yield()
         }
         if try resolution.settled() == nil {
             try await self.whileRunning(search) {
-                _ = await answers.first(within: timeout)
-                try await Task.sleep(for: Self.dissentInterval)
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { _ = await answers.first(within: timeout) }
+                    group.addTask { await self.everybodyWasAsked(by: search, hasPeers: false) }
+                    await group.next()
+                    group.cancelAll()
+                }
+                try Task.checkCancellation()
+                await withTaskGroup(of: Void.self) { group in
+                    // Ends early only when it is cancelled.
+                    group.addTask { try? await Task.sleep(for: search.asksDiscovery ? Self.dissentInterval : Self.localDissentInterval) }
+                    group.addTask { await self.everybodyWasAsked(by: search, hasPeers: false) }
+                    await group.next()
+                    group.cancelAll()
+                }
             }
         }
         guard let binding = try resolution.settled() else {
-            throw NodeError(.notFound, "nobody on the local network knows \(resolution.description)\(HolderSearch.list(search.log))")
+            throw NodeError(.notFound, "nobody who could be asked knows \(resolution.description)\(HolderDialer.list(search.log))")
         }
         return binding
     }
@@ -245,12 +261,15 @@ public final class FileClient: Sendable {
         switch reference {
         case .link(let link): target = FetchTarget(link: link)
         case .contentHash(let hash): target = FetchTarget(contentHash: hash)
-        case .name(let name):
+        case .name(let name, let signer):
             reporter.enter(.resolving)
-            target = FetchTarget(contentHash: try await self.contentHash(for: .name(name), timeout: options.searchTimeout))
+            let binding = try await self.resolve(.name(name), signer: signer, timeout: options.searchTimeout)
+            reporter.enter(.resolved(binding))
+            target = FetchTarget(contentHash: binding.contentHash)
         case .sha256(let digest):
             reporter.enter(.resolving)
             let binding = try await self.resolve(.sha256(digest), timeout: options.searchTimeout)
+            reporter.enter(.resolved(binding))
             target = FetchTarget(contentHash: binding.contentHash)
             target.kind = .file
             target.sha256 = digest
@@ -263,7 +282,7 @@ public final class FileClient: Sendable {
 
         reporter.enter(.searching)
         let holders = HolderRelay()
-        let search = HolderSearch(network: self.network, link: target.peers + options.peers, holding: target.contentHash, found: { holders.add($0) }, moved: { holders.move(from: $0, to: $1) })
+        let search = HolderDialer(network: self.network, link: target.peers + options.peers, holding: target.contentHash, found: { holders.add($0) }, moved: { holders.move(from: $0, to: $1) })
         return try await self.whileRunning(search) { [target] in
             let first = try await self.firstHolder(holders, search: search, target: target, options: options)
             return try await self.transfer(target, from: holders, first: first, search: search, to: destination, options: options, reporter: reporter)
@@ -274,16 +293,12 @@ public final class FileClient: Sendable {
     private static let localGrace: Duration = .seconds(5)
 
     private func firstHolder(
-        _ holders: HolderRelay, search: HolderSearch, target: FetchTarget, options: FetchOptions
+        _ holders: HolderRelay, search: HolderDialer, target: FetchTarget, options: FetchOptions
     ) async throws -> any Connection {
-        let hasLocalDiscovery = self.network.localDiscovery != nil
+        let hasPeers = !(target.peers + options.peers).isEmpty
         await withTaskGroup(of: Void.self) { group in
             group.addTask { _ = await holders.first(within: options.searchTimeout) }
-            group.addTask {
-                await search.linkIsExhausted()
-                // Ends early only when it is cancelled.
-                if hasLocalDiscovery { try? await Task.sleep(for: Self.localGrace) }
-            }
+            group.addTask { await self.everybodyWasAsked(by: search, hasPeers: hasPeers) }
             await group.next()
             group.cancelAll()
         }
@@ -293,14 +308,29 @@ public final class FileClient: Sendable {
         guard !reasons.isEmpty else {
             throw NodeError(
                 .notFound,
-                "nobody on the local network has \(target.contentHash); ask whoever shared it for the whole link, and check that it is still being shared")
+                "nobody who could be asked has \(target.contentHash); ask whoever shared it for the whole link, and check that it is still being shared")
         }
-        throw NodeError(.unreachable, "no holder of \(target.contentHash) could be reached; is it still being shared?\(HolderSearch.list(reasons))")
+        throw NodeError(.unreachable, "no holder of \(target.contentHash) could be reached; is it still being shared?\(HolderDialer.list(reasons))")
+    }
+
+    /// Returns when nobody is left who could be asked; not before the task is cancelled where only the local network could have an answer.
+    private func everybodyWasAsked(by search: HolderDialer, hasPeers: Bool) async {
+        let start = ContinuousClock.now
+        if hasPeers {
+            await search.linkIsExhausted()
+        } else if !search.asksDiscovery {
+            // Ends when it is cancelled.
+            try? await Task.sleep(for: .seconds(86_400))
+        }
+        await search.discoveryIsExhausted()
+        guard self.network.localDiscovery != nil else { return }
+        // Ends early only when it is cancelled.
+        try? await Task.sleep(until: start + Self.localGrace, clock: .continuous)
     }
 
     /// What the content is, in the words of the first holder that tells the truth, and that holder.
     private func described(
-        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, search: HolderSearch, timeout: Duration
+        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, search: HolderDialer, timeout: Duration
     ) async throws -> (FetchTarget, any Connection) {
         let deadline = ContinuousClock.now + timeout
         var holder = first
@@ -313,7 +343,7 @@ public final class FileClient: Sendable {
                 failures.append(PeerFailure(peer: holder.remotePeer, error: error))
             }
             // One that lies, or has nothing to say, must not keep us from the others.
-            let isLast = search.isLinkExhausted && self.network.localDiscovery == nil
+            let isLast = search.isOver
             guard let next = await holders.connection(at: failures.count, until: isLast ? .now : deadline) else { break }
             holder = next
         }
@@ -349,7 +379,7 @@ public final class FileClient: Sendable {
     }
 
     private func transfer(
-        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, search: HolderSearch, to destination: FetchDestination,
+        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, search: HolderDialer, to destination: FetchDestination,
         options: FetchOptions, reporter: FetchReporter
     ) async throws -> FetchResult {
         var (target, first) = (target, first)
@@ -428,7 +458,7 @@ public final class FileClient: Sendable {
     // MARK: Parts
 
     /// Runs `search` for as long as `body`.
-    private func whileRunning<Value: Sendable>(_ search: HolderSearch, _ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
+    private func whileRunning<Value: Sendable>(_ search: HolderDialer, _ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await search.run() }
             defer { group.cancelAll() }

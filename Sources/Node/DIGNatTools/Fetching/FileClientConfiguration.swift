@@ -8,6 +8,8 @@ public struct FileClientConfiguration: Sendable {
     public var dataDirectory: String
     /// Looks for holders on the same network.
     public var localEnabled = true
+    /// DHT, peer exchange, GUN and gossip: the whitepaper's `dhtEnabled`, `pexEnabled`, `gunEnabled` and `gun`.
+    public var discovery = NodeDiscoveryConfiguration()
     /// Nil: the key in ``dataDirectory``, made when there is none.
     public var identity: KeyPair?
     /// Bytes per second received at most. Nil: unlimited.
@@ -22,6 +24,7 @@ public struct FileClientConfiguration: Sendable {
     var node: NodeConfiguration {
         var node = NodeConfiguration(dataDirectory: self.dataDirectory)
         node.localDiscovery = self.localEnabled
+        node.discovery = self.discovery
         node.downloadRate = self.downloadRate
         if let identity = self.identity { node.identity = .keyPair(identity) }
         return node

@@ -1,4 +1,6 @@
+import DIGAnnouncement
 import DIGContent
+import DIGDiscovery
 import DIGIdentity
 import DIGLocalDiscovery
 import DIGMultiformats
@@ -8,12 +10,12 @@ import DIGTransfer
 import NIOCore
 import Synchronization
 
-/// Finds holders and keeps connections to them: the peers of a link, and whoever on the local network, or already connected, says that it
-/// has the content.
+/// Finds holders and keeps connections to them: the peers of a link, whom discovery finds, and whoever on the local network, or already connected,
+/// says that it has the content.
 ///
 /// Runs until it is cancelled, or everybody was asked and nobody else can come. A connection that ends is dialed again, ever more slowly, at
-/// the addresses announced last. Who lacks the content is asked again after a while, see ``LocalCandidates``.
-final class HolderSearch: Sendable {
+/// the addresses announced last. Who lacks the content is asked again after a while, see ``HolderCandidates``.
+final class HolderDialer: Sendable {
     /// What came of trying one peer, for the error if nobody delivers.
     struct Attempt: Sendable {
         var peer: String
@@ -25,7 +27,8 @@ final class HolderSearch: Sendable {
     private static let maximumAttemptCount = 256
 
     private enum Event: Sendable {
-        case heard(DiscoveredPeer)
+        case announced(DiscoveredPeer)
+        case found(DiscoveredHolder)
         case restEnded(PeerID)
     }
 
@@ -37,36 +40,45 @@ final class HolderSearch: Sendable {
     /// A direct connection takes the place of a relayed one.
     private let moved: @Sendable (_ from: any Connection, _ to: any Connection) -> Void
     private let localPeers: AsyncStream<DiscoveredPeer>?
+    /// Under what discovery looks. Nil: it is not asked.
+    private let key: RendezvousKey?
     private let asksConnectedPeers: Bool
     private let believesLink: Bool
-    private let candidates: Mutex<LocalCandidates>
-    private let events = AsyncStream.makeStream(of: Event.self, bufferingPolicy: .bufferingNewest(2 * LocalCandidates.maximumCount))
+    private let candidates: Mutex<HolderCandidates>
+    private let events = AsyncStream.makeStream(of: Event.self, bufferingPolicy: .bufferingNewest(2 * HolderCandidates.maximumCount))
     private let attempts = Mutex<[String: String]>([:])
     /// Peers of the link not tried yet.
     private let untriedCount: Mutex<Int>
     private let exhaustion = AsyncStream.makeStream(of: Void.self)
+    /// Ended when every mechanism of discovery has answered once.
+    private let answers = AsyncStream.makeStream(of: Void.self)
+    /// Candidates being asked.
+    private let askingCount = Mutex(0)
+    private let askingChanges = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     /// - Parameters:
     ///   - link: Addresses with peer ids.
+    ///   - key: What discovery looks for, beside the local network. Nil: nothing.
     ///   - believesLink: Whether the peers of the link are taken at their word, and not asked.
     ///   - localPeers: Who announces itself on the local network. Nil: the network's own discovery, if it has any.
     ///   - asksConnectedPeers: Whether peers that are connected already are asked too, once.
-    ///   - restIntervals: See ``LocalCandidates/restIntervals``.
+    ///   - restIntervals: See ``HolderCandidates/restIntervals``.
     ///   - question: Whether a peer is one to use.
     ///   - found: Called for every connection to a holder, again after each reconnect.
     ///   - moved: Called when a direct connection to a holder takes the place of a relayed one.
     init(
-        network: NetworkManager, link: [Multiaddr], localPeers: AsyncStream<DiscoveredPeer>? = nil, asksConnectedPeers: Bool = false,
-        believesLink: Bool = true, restIntervals: [Duration] = LocalCandidates.restIntervals, question: @escaping @Sendable (any Connection) async throws -> Bool,
+        network: NetworkManager, link: [Multiaddr], key: RendezvousKey? = nil, localPeers: AsyncStream<DiscoveredPeer>? = nil, asksConnectedPeers: Bool = false,
+        believesLink: Bool = true, restIntervals: [Duration] = HolderCandidates.restIntervals, question: @escaping @Sendable (any Connection) async throws -> Bool,
         found: @escaping @Sendable (any Connection) async -> Void,
         moved: @escaping @Sendable (_ from: any Connection, _ to: any Connection) -> Void = { _, _ in }
     ) {
         self.network = network
         self.link = link
         self.localPeers = localPeers ?? network.localDiscovery?.findPeers()
+        self.key = key
         self.asksConnectedPeers = asksConnectedPeers
         self.believesLink = believesLink
-        self.candidates = Mutex(LocalCandidates(restIntervals: restIntervals))
+        self.candidates = Mutex(HolderCandidates(restIntervals: restIntervals))
         self.question = question
         self.found = found
         self.moved = moved
@@ -91,7 +103,7 @@ final class HolderSearch: Sendable {
             }
         }
         self.init(
-            network: network, link: link, asksConnectedPeers: asksConnectedPeers, believesLink: believesLink, question: question, found: found, moved: moved)
+            network: network, link: link, key: RendezvousKey(hash), asksConnectedPeers: asksConnectedPeers, believesLink: believesLink, question: question, found: found, moved: moved)
     }
 
     static func list(_ attempts: [Attempt]) -> String {
@@ -108,8 +120,22 @@ final class HolderSearch: Sendable {
         for await _ in self.exhaustion.stream {}
     }
 
+    /// Returns when every mechanism of discovery has answered once, and everybody it named has been asked. At once if discovery is not asked. For one
+    /// caller.
+    func discoveryIsExhausted() async {
+        guard self.asksDiscovery else { return }
+        for await _ in self.answers.stream {}
+        for await _ in self.askingChanges.stream where self.askingCount.withLock({ $0 == 0 }) { return }
+    }
+
+    /// Whether discovery has other ways than the local network.
+    var asksDiscovery: Bool { self.key != nil && self.network.discovery.manager.sources.contains { $0 != .local } }
+
     /// Whether every peer of the link has been tried once.
     var isLinkExhausted: Bool { self.untriedCount.withLock { $0 <= 0 } }
+
+    /// Whether nobody can come any more.
+    var isOver: Bool { self.isLinkExhausted && self.network.localDiscovery == nil && !self.asksDiscovery }
 
     private func tried() {
         let left = self.untriedCount.withLock { count in
@@ -128,12 +154,12 @@ final class HolderSearch: Sendable {
             }
             for (peer, addresses) in addresses {
                 group.addTask {
-                    await self.keep("\(peer)", isOfLink: true) { try await self.checked(self.network.connect(to: peer, addresses: addresses)) }
+                    await self.keep("\(peer)", tried: self.tried) { try await self.checked(self.network.connect(to: peer, addresses: addresses)) }
                 }
             }
             for address in withoutPeer {
                 group.addTask {
-                    await self.keep("\(address)", isOfLink: true) { try await self.checked(self.network.swarm.connect(to: address)) }
+                    await self.keep("\(address)", tried: self.tried) { try await self.checked(self.network.swarm.connect(to: address)) }
                 }
             }
             let known = Set(addresses.keys)
@@ -142,17 +168,64 @@ final class HolderSearch: Sendable {
                     group.addTask { await self.ask(connection) }
                 }
             }
-            guard let localPeers = self.localPeers else { return }
-            group.addTask {
-                for await peer in localPeers where !known.contains(peer.peer) { self.events.continuation.yield(.heard(peer)) }
+            let open = Mutex((self.localPeers == nil ? 0 : 1) + (self.asksDiscovery ? 1 : 0))
+            guard open.withLock({ $0 > 0 }) else { return }
+            let end: @Sendable () -> Void = {
                 // Nobody else will be heard of; who rests is not asked again.
-                self.events.continuation.finish()
+                if open.withLock({ count in count -= 1; return count == 0 }) { self.events.continuation.finish() }
+            }
+            if let localPeers = self.localPeers {
+                group.addTask {
+                    for await peer in localPeers where !known.contains(peer.peer) { self.events.continuation.yield(.announced(peer)) }
+                    end()
+                }
+            }
+            if self.asksDiscovery, let key = self.key {
+                group.addTask {
+                    await self.listen(to: key, except: known)
+                    end()
+                }
             }
             for await event in self.events.stream {
-                guard let peer = self.received(event) else { continue }
-                group.addTask { await self.askLocal(peer) }
+                if let peer = self.received(event) {
+                    self.asking(+1)
+                    group.addTask { await self.askCandidate(peer) }
+                }
+                // It was counted when it was found, so that nobody takes the search for exhausted meanwhile.
+                if case .found = event { self.asking(-1) }
             }
         }
+    }
+
+    /// Hands on what discovery finds.
+    private func listen(to key: RendezvousKey, except known: Set<PeerID>) async {
+        let sources = Set(self.network.discovery.manager.sources).subtracting([.local])
+        // Gossip goes on listening: it has what it has heard before, which it tells at once.
+        var waiting = sources.subtracting([.gossip])
+        if waiting.isEmpty { self.answered() }
+        for await event in self.network.discovery.manager.find(key, options: .init(until: .cancelled, sources: sources)) {
+            switch event {
+            case .found(let holder) where !known.contains(holder.peer):
+                self.asking(+1)
+                self.events.continuation.yield(.found(holder))
+            case .found: break
+            case .ended(let source, let outcome, _):
+                if case .failed(let reason) = outcome { self.note(source.rawValue, reason) }
+                waiting.remove(source)
+                if waiting.isEmpty { self.answered() }
+            }
+        }
+    }
+
+    /// Every mechanism has told what it knows.
+    private func answered() {
+        self.answers.continuation.finish()
+        self.asking(0)
+    }
+
+    private func asking(_ change: Int) {
+        self.askingCount.withLock { $0 += change }
+        self.askingChanges.continuation.yield()
     }
 
     /// A peer of the link.
@@ -166,10 +239,11 @@ final class HolderSearch: Sendable {
     private func received(_ event: Event) -> PeerID? {
         self.candidates.withLock { candidates in
             switch event {
-            case .heard(let peer) where peer.addresses.isEmpty:
+            case .announced(let peer) where peer.addresses.isEmpty:
                 candidates.left(peer.peer)
                 return nil
-            case .heard(let peer): return candidates.announced(peer.peer, at: peer.addresses, now: .now) ? peer.peer : nil
+            case .announced(let peer): return candidates.announced(peer.peer, at: peer.addresses, now: .now) ? peer.peer : nil
+            case .found(let holder): return candidates.heard(holder.peer, at: holder.addresses, now: .now) ? holder.peer : nil
             case .restEnded(let peer): return candidates.restEnded(peer, now: .now) ? peer : nil
             }
         }
@@ -187,16 +261,25 @@ final class HolderSearch: Sendable {
         }
     }
 
-    /// Asks a peer of the local network and stays with it while it holds the content; after that it rests.
-    private func askLocal(_ peer: PeerID) async {
-        let lacks = await self.keep("\(peer)", isOfLink: false, triesOn: { self.candidates.withLock { $0.unreachable(peer, now: .now) } }) {
-            let connection = try await self.network.connect(to: peer, addresses: self.candidates.withLock { $0.addresses(of: peer) })
-            guard try await self.question(connection) else { throw NodeError(.notFound, "on the local network, does not have it") }
+    /// Asks a peer and stays with it while it holds the content; after that it rests.
+    private func askCandidate(_ peer: PeerID) async {
+        let end = await self.keep("\(peer)", tried: { self.asking(-1) }, triesOn: { self.candidates.withLock { $0.unreachable(peer) } }) {
+            var (addresses, source) = self.candidates.withLock { $0.addresses(of: peer) }
+            if addresses.isEmpty { addresses = await self.network.discovery.addresses(of: peer) }
+            if self.network.configuration.discovery.allowsPrivateAddresses { source = .user }
+            let connection = try await self.network.traversal.connect(to: peer, addresses: addresses, source: source).connection
+            guard try await self.question(connection) else { throw NodeError(.notFound, "does not have it") }
             self.candidates.withLock { $0.held(peer) }
             return connection
         }
-        guard lacks else { return }
-        let deadline = self.candidates.withLock { $0.lacked(peer, now: .now) }
+        let deadline = self.candidates.withLock { candidates in
+            switch end {
+            case .lacks: candidates.lacked(peer, now: .now)
+            case .givenUp: candidates.givenUp(peer, now: .now)
+            case .cancelled: nil as HolderCandidates.Instant?
+            }
+        }
+        guard let deadline else { return }
         do {
             try await Task.sleep(until: deadline, clock: .continuous)
             self.events.continuation.yield(.restEnded(peer))
@@ -205,16 +288,24 @@ final class HolderSearch: Sendable {
         }
     }
 
+    private enum End {
+        /// The peer was asked and has it not.
+        case lacks
+        case givenUp, cancelled
+    }
+
     /// Connects, reports, waits until the connection ends, and begins again.
     ///
-    /// - Parameter triesOn: Whether to connect again after it failed.
-    /// - Returns: Whether the peer was asked and has it not.
+    /// - Parameters:
+    ///   - tried: Called once, when the first attempt is over.
+    ///   - triesOn: Whether to connect again after it failed.
     @discardableResult
     private func keep(
-        _ name: String, isOfLink: Bool, triesOn: @Sendable () -> Bool = { true }, connect: @Sendable () async throws -> any Connection
-    ) async -> Bool {
+        _ name: String, tried: @Sendable () -> Void, triesOn: @Sendable () -> Bool = { true }, connect: @Sendable () async throws -> any Connection
+    ) async -> End {
         var failures = 0
-        var isFirst = isOfLink
+        var isFirst = true
+        defer { if isFirst { tried() } }
         while !Task.isCancelled {
             do {
                 let connection = try await connect()
@@ -222,7 +313,7 @@ final class HolderSearch: Sendable {
                 self.note(name, "connected")
                 await self.found(connection)
                 if isFirst {
-                    self.tried()
+                    tried()
                     isFirst = false
                 }
                 failures = 0
@@ -237,20 +328,20 @@ final class HolderSearch: Sendable {
             } catch {
                 self.note(name, "\(error)")
                 if isFirst {
-                    self.tried()
+                    tried()
                     isFirst = false
                 }
-                if let error = error as? NodeError, error.code == .notFound { return true }
-                guard triesOn() else { return false }
+                if let error = error as? NodeError, error.code == .notFound { return .lacks }
+                guard triesOn() else { return .givenUp }
             }
             do {
                 try await Task.sleep(for: Self.redialIntervals[min(failures, Self.redialIntervals.count - 1)])
             } catch {
-                return false
+                return .cancelled
             }
             failures += 1
         }
-        return false
+        return .cancelled
     }
 
     /// Waits for a direct connection that takes the place of a relayed one. Nil when `connection` is closed, and at once if the task is

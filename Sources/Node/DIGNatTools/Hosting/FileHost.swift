@@ -1,5 +1,8 @@
+import DIGAnnouncement
 public import DIGContent
+import DIGDiscovery
 import DIGIdentity
+import DIGMultiformats
 import DIGNet
 import DIGStorage
 import DIGTransfer
@@ -36,6 +39,8 @@ public final class FileHost: Sendable {
     private let configuration: FileHostConfiguration?
     /// Plain SHA-256 computations under way, one after another.
     private let digests = Mutex<Task<Void, Never>?>(nil)
+    /// Announcements under way.
+    private let announcements = Mutex<(tasks: [UInt64: Task<Void, Never>], next: UInt64)>(([:], 0))
 
     /// - Parameter network: Whoever made it starts and stops it.
     public convenience init(network: NetworkManager) {
@@ -66,8 +71,9 @@ public final class FileHost: Sendable {
         guard FileManager.default.fileExists(atPath: configuration.directory) else { return }
         do {
             for name in try FileManager.default.contentsOfDirectory(atPath: configuration.directory).sorted() where !name.hasPrefix(".") {
-                try await self.addFile(configuration.directory + "/" + name)
+                try await self.add(configuration.directory + "/" + name)
             }
+            try await self.announceEverything()
         } catch {
             await self.stop()
             throw error
@@ -79,6 +85,9 @@ public final class FileHost: Sendable {
         let task = self.digests.withLock { $0 }
         task?.cancel()
         await task?.value
+        let announcements = self.announcements.withLock { Array($0.tasks.values) }
+        for task in announcements { task.cancel() }
+        for task in announcements { await task.value }
         if self.configuration != nil { await self.network.stop() }
     }
 
@@ -86,15 +95,25 @@ public final class FileHost: Sendable {
 
     /// Shares the file or folder at `path`. Files that have not changed since they were shared last are not hashed again.
     ///
-    /// The plain SHA-256 of a file follows in the background, see ``HostEvent/sha256Computed(_:_:)``. Cancelling stops the hashing; what is
+    /// It is announced by every enabled way of discovery, see ``HostEvent/announced(_:_:)``, and again from time to time until it is removed or the network
+    /// stops. The plain SHA-256 of a file follows in the background, see ``HostEvent/sha256Computed(_:_:)``. Cancelling stops the hashing; what is
     /// hashed by then is not hashed again.
     ///
     /// - Parameters:
-    ///   - contentID: A name others can ask for it by: peers on the local network ask this node, and it answers with a signed record.
+    ///   - contentID: A name others can ask for it by: whoever asks this node is answered with a signed record.
     ///   - progress: Bytes hashed so far and in all; from any thread.
     /// - Throws: `ContentError` about what cannot be read or named, `StorageError`.
     @discardableResult
     public func addFile(
+        _ path: String, contentID: String? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
+    ) async throws -> SharedContent {
+        let content = try await self.add(path, contentID: contentID, progress: progress)
+        self.announce(content)
+        return content
+    }
+
+    @discardableResult
+    private func add(
         _ path: String, contentID: String? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
     ) async throws -> SharedContent {
         let path = Self.absolute(path)
@@ -191,6 +210,57 @@ public final class FileHost: Sendable {
         return (file, nil)
     }
 
+    // MARK: Announcing
+
+    private var announces: Bool { self.network.configuration.discovery.announces && !self.network.discovery.manager.sources.isEmpty }
+
+    /// What others look under to find the content: its hash, its name, and its plain SHA-256 if that is known.
+    private static func announced(_ content: SharedContent, port: UInt16?) -> [AnnouncedContent] {
+        var keys = [RendezvousKey(content.contentHash)]
+        if let name = content.contentID { keys.append(RendezvousKey(.name(name))) }
+        if let sha256 = content.sha256 { keys.append(RendezvousKey(.sha256(sha256))) }
+        return keys.map { AnnouncedContent($0, port: port, contentID: content.contentID) }
+    }
+
+    private var port: UInt16? { self.network.swarm.listenAddresses.lazy.compactMap(\.tcpPort).first }
+
+    /// In the background; tells of the content itself when that is done.
+    private func announce(_ content: SharedContent) {
+        guard self.announces else { return }
+        let announced = Self.announced(content, port: self.port)
+        self.inBackground { [network] in
+            do {
+                try network.discovery.manager.announce(all: Array(announced.dropFirst()))
+                let report = try await network.discovery.manager.announce(announced[0])
+                network.hostEvents.emit(.announced(content.contentHash, report))
+            } catch is CancellationError {
+                // The host has stopped.
+            } catch {
+                network.logger.info("a content is not announced", metadata: ["dig.node.error": "\(error)"])
+            }
+        }
+    }
+
+    /// Announces everything that is shared, from earlier runs too, in the background. Without effect if announcing is switched off.
+    ///
+    /// - Throws: `DiscoveryError` `.limitExceeded`, `StorageError`.
+    public func announceEverything() async throws {
+        guard self.announces else { return }
+        let port = self.port
+        try self.network.discovery.manager.announce(all: try await self.contents.flatMap { Self.announced($0, port: port) })
+    }
+
+    private func inBackground(_ body: @escaping @Sendable () async -> Void) {
+        self.announcements.withLock { announcements in
+            let id = announcements.next
+            announcements.next += 1
+            announcements.tasks[id] = Task {
+                await body()
+                self.announcements.withLock { _ = $0.tasks.removeValue(forKey: id) }
+            }
+        }
+    }
+
     // MARK: Names
 
     private func bind(_ key: BindingKey, to hash: ContentHash) async throws {
@@ -212,6 +282,7 @@ public final class FileHost: Sendable {
                     try await self.store.setSHA256(sha256, forFileAt: path, stamp: stamp)
                     try await self.bind(.sha256(sha256), to: contentHash)
                     self.network.hostEvents.emit(.sha256Computed(contentHash, sha256))
+                    if self.announces { try self.network.discovery.manager.announce(all: [AnnouncedContent(RendezvousKey(.sha256(sha256)), port: self.port)]) }
                 } catch is CancellationError {
                     // Computed when the file is shared next.
                 } catch {
@@ -247,7 +318,7 @@ public final class FileHost: Sendable {
             contentID: share.contentID, byteCount: share.byteCount, fileCount: files.count, root: file?.descriptor.root, sha256: file?.sha256)
     }
 
-    /// Stops sharing. The file itself stays.
+    /// Stops sharing, and lets those know who were told. The file itself stays.
     ///
     /// - Throws: ``NodeError`` with `.notShared`, `StorageError`.
     @discardableResult
@@ -258,6 +329,15 @@ public final class FileHost: Sendable {
         let content = try await self.content(of: share)
         _ = try await self.store.remove(hash)
         self.network.transferHost.withdraw(hash)
+        let manager = self.network.discovery.manager
+        for announced in Self.announced(content, port: nil) where manager.announcement(of: announced.key) != nil {
+            self.inBackground { [network] in
+                do { try await manager.withdraw(announced.key) } catch is CancellationError {
+                } catch {
+                    network.logger.info("a content is not withdrawn", metadata: ["dig.node.error": "\(error)"])
+                }
+            }
+        }
         return content
     }
 

@@ -11,6 +11,8 @@ public struct FileHostConfiguration: Sendable {
     public var dataDirectory: String
     /// Is found by peers on the same network.
     public var localEnabled = true
+    /// DHT, peer exchange, GUN and gossip: the whitepaper's `dhtEnabled`, `pexEnabled`, `gunEnabled` and `gun`.
+    public var discovery = NodeDiscoveryConfiguration()
     /// Nil: the key in ``dataDirectory``, made when there is none.
     public var identity: KeyPair?
     /// Bytes per second sent at most. Nil: unlimited.
@@ -26,6 +28,7 @@ public struct FileHostConfiguration: Sendable {
         var node = NodeConfiguration(dataDirectory: self.dataDirectory)
         node.listen = [Multiaddr(components: [.ip4(.any), .tcp(self.port)]), Multiaddr(components: [.ip6(.any), .tcp(self.port)])]
         node.localDiscovery = self.localEnabled
+        node.discovery = self.discovery
         node.uploadRate = self.uploadRate
         if let identity = self.identity { node.identity = .keyPair(identity) }
         return node

@@ -1,5 +1,6 @@
 public import DIGContent
 import DIGCircuitRelay
+import DIGDNS
 public import DIGIdentity
 public import DIGLocalDiscovery
 public import DIGMultiformats
@@ -33,8 +34,10 @@ public final class NetworkManager: Service, Sendable {
     public let identity: KeyPair
     /// Listens, dials, and routes streams: the lower level, for protocols of one's own.
     public let swarm: Swarm
-    /// Nil if switched off.
-    public let localDiscovery: LocalDiscovery?
+    /// How this node finds peers and is found: the whitepaper's `getDiscoveryManager()`.
+    public let discovery: NodeDiscovery
+    /// Finds peers on the same network. Nil if switched off.
+    public var localDiscovery: LocalDiscovery? { self.discovery.local }
     /// Limits all uploads together; its rate may be changed at any time.
     public let uploadLimiter: RateLimiter
     /// Limits all downloads together; its rate may be changed at any time.
@@ -43,6 +46,7 @@ public final class NetworkManager: Service, Sendable {
     public let transferHost: TransferHost
     /// Reaches peers behind NATs, makes this node reachable, and knows what kind of network it is in.
     public let traversal: NATTraversalManager
+    private let capabilityGossip: CapabilityGossip?
     /// What the node remembers: shared contents, unfinished transfers, peers.
     public let database: NodeDatabase
     /// What peers gave and how often they failed, over all fetches.
@@ -97,16 +101,29 @@ public final class NetworkManager: Service, Sendable {
         var swarmConfiguration = configuration.swarm
         swarmConfiguration.addressPolicy = configuration.traversal.addressPolicy
         let transports = try transports ?? [TCPTransport(group: group), WebSocketTransport(group: group, configuration: configuration.webSocket)]
+        // Dial-backs go where peers say, and need no names.
+        let dialBackConfiguration = swarmConfiguration
+        if swarmConfiguration.addressResolver == nil { swarmConfiguration.addressResolver = DNSAddressResolver() }
         let swarm = Swarm(
             identity: self.identity, transports: transports + [circuitTransport], group: group,
             configuration: swarmConfiguration, logger: logger)
         self.swarm = swarm
         self.dialBacks = Swarm(
-            identity: try KeyPair.generate(), transports: transports, group: group, configuration: swarmConfiguration,
+            identity: try KeyPair.generate(), transports: transports, group: group, configuration: dialBackConfiguration,
             logger: logger)
+        let local =
+            configuration.localDiscovery
+            ? LocalDiscovery(
+                identity: self.identity.peerID, addresses: { swarm.listenAddresses }, configuration: configuration.multicast, group: group, logger: logger)
+            : nil
+        self.discovery = try NodeDiscovery(
+            swarm: swarm, identity: self.identity, configuration: configuration.discovery, addressPolicy: configuration.traversal.addressPolicy, local: local,
+            database: self.database, group: group, logger: logger)
         self.traversal = NATTraversalManager(
             swarm: swarm, circuits: circuitTransport, dialBacks: self.dialBacks, identity: self.identity, store: SQLiteAttemptStore(database: self.database),
+            signaling: self.discovery.signaling,
             configuration: configuration.traversal, group: group, logger: logger)
+        self.capabilityGossip = try CapabilityGossip(self.discovery.gossip, traversal: self.traversal, logger: logger)
 
         self.uploadLimiter = RateLimiter(bytesPerSecond: configuration.uploadRate)
         self.downloadLimiter = RateLimiter(bytesPerSecond: configuration.downloadRate)
@@ -117,11 +134,6 @@ public final class NetworkManager: Service, Sendable {
         self.transferHost = TransferHost(
             provider: self.contents, configuration: configuration.transferHost, threadPool: self.threadPool, uploadLimiter: self.uploadLimiter, logger: logger,
             sessionEnded: { events.emit(.sessionEnded($0, byteCounts: $1)) })
-        self.localDiscovery =
-            configuration.localDiscovery
-            ? LocalDiscovery(
-                identity: self.identity.peerID, addresses: { swarm.listenAddresses }, configuration: configuration.discovery, group: group, logger: logger)
-            : nil
     }
 
     // MARK: Life cycle
@@ -150,9 +162,13 @@ public final class NetworkManager: Service, Sendable {
         }
         await self.bindUDP()
         self.transferHost.register(on: self.swarm)
-        let parts: [(String, any Service)] = [("NAT traversal", self.traversal)] + (self.localDiscovery.map { [("local discovery", $0)] } ?? [])
+        var parts: [(String, any Service)] = [("NAT traversal", self.traversal)] + self.discovery.parts
+        if let gossip = self.capabilityGossip { parts.append(("gossip of capabilities", gossip)) }
+        // Before anything connects, so that nobody is missed.
+        let (events, changes) = (self.swarm.events, self.traversal.environmentChanges)
         let logger = self.logger
         self.tasks.withLock { tasks in
+            tasks.append(Task { await self.tellDiscovery(events, changes) })
             for (name, part) in parts {
                 tasks.append(
                     Task {
@@ -168,8 +184,20 @@ public final class NetworkManager: Service, Sendable {
         }
     }
 
-    /// Says goodbye to every peer and closes everything. Nothing can be opened afterwards.
+    /// How long others have to be told that nothing is to be had here any more.
+    private static let farewell: Duration = .seconds(2)
+
+    /// Withdraws what is announced, says goodbye to every peer and closes everything. Nothing can be opened afterwards.
     public func stop() async {
+        if self.discovery.manager.statistics.announcedCount > 0 {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.discovery.manager.withdrawAll() }
+                // Ends early only when it is cancelled.
+                group.addTask { try? await Task.sleep(for: Self.farewell) }
+                await group.next()
+                group.cancelAll()
+            }
+        }
         let tasks = self.tasks.withLock { tasks in
             defer { tasks = [] }
             return tasks
@@ -186,6 +214,32 @@ public final class NetworkManager: Service, Sendable {
         await udp?.close()
         self.hostEvents.finish()
     }
+
+    /// Hands on who is connected and how this node can be reached, until the task is cancelled.
+    private func tellDiscovery(_ events: SwarmEvents, _ changes: AsyncStream<Void>) async {
+        let moved = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await event in events {
+                    self.discovery.handle(event)
+                    if case .listenAddressesChanged = event { moved.continuation.yield() }
+                }
+            }
+            group.addTask {
+                for await _ in moved.stream {
+                    // Addresses come in flocks.
+                    do { try await Task.sleep(for: Self.addressPatience) } catch { return }
+                    self.discovery.addressesChanged()
+                }
+            }
+            group.addTask {
+                self.discovery.setReachable(await self.traversal.environment.tier == .directCapable)
+                for await _ in changes { self.discovery.setReachable(await self.traversal.environment.tier == .directCapable) }
+            }
+        }
+    }
+
+    private static let addressPatience: Duration = .seconds(1)
 
     // MARK: UDP
 
@@ -286,7 +340,7 @@ public final class NetworkManager: Service, Sendable {
     /// - Throws: ``NodeError`` with `.notFound` if nobody was heard of, or `.unreachable` with what came of each.
     public func connect(toHolderOf hash: ContentHash, peers: [Multiaddr] = [], timeout: Duration = .seconds(15)) async throws -> any Connection {
         let holders = HolderRelay()
-        let search = HolderSearch(network: self, link: peers, holding: hash, asksConnectedPeers: true, believesLink: false) { holders.add($0) }
+        let search = HolderDialer(network: self, link: peers, holding: hash, asksConnectedPeers: true, believesLink: false) { holders.add($0) }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await search.run() }
             group.addTask { _ = await holders.first(within: timeout) }
@@ -297,7 +351,7 @@ public final class NetworkManager: Service, Sendable {
         try Task.checkCancellation()
         let attempts = search.log
         guard !attempts.isEmpty else { throw NodeError(.notFound, "nobody is known who could hold \(hash)") }
-        throw NodeError(.unreachable, "no holder of \(hash) could be reached\(HolderSearch.list(attempts))")
+        throw NodeError(.unreachable, "no holder of \(hash) could be reached\(HolderDialer.list(attempts))")
     }
 
     /// Connects to a peer by whatever method works, or returns the connection there is. A relayed one may be replaced by a direct one later:
@@ -319,7 +373,7 @@ extension PortMapperStatus {
 }
 
 extension Multiaddr {
-    fileprivate var tcpPort: UInt16? {
+    var tcpPort: UInt16? {
         for case .tcp(let port) in self.components { return port }
         return nil
     }

@@ -39,7 +39,9 @@ public struct NodeConfiguration: Sendable {
     /// How peers behind NATs are reached, and how this node lets itself be reached.
     public var traversal = TraversalConfiguration()
     /// How peers on the same network are found.
-    public var discovery = LocalDiscoveryConfiguration()
+    public var multicast = LocalDiscoveryConfiguration()
+    /// How peers elsewhere are found, and this node by them.
+    public var discovery = NodeDiscoveryConfiguration()
 
     /// Bytes per second sent at most, over all transfers. Nil: unlimited. The same as `transferHost.uploadBytesPerSecond`.
     public var uploadRate: Int? {

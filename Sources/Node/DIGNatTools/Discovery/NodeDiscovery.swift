@@ -1,0 +1,191 @@
+public import DIGDiscovery
+public import DIGGossipSub
+public import DIGGun
+import DIGHolePunching
+import DIGIdentity
+public import DIGKademlia
+public import DIGLocalDiscovery
+import DIGMultiformats
+import DIGNet
+public import DIGPeerExchange
+import DIGStorage
+import DIGSwarm
+import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// The ways by which a node finds peers and is found, each on its own and all together as ``manager``.
+public final class NodeDiscovery: Sendable {
+    /// Asks and announces by all of them at once.
+    public let manager: PeerDiscoveryManager
+    /// The DHT of this software, the whitepaper's `getDHTClient()`. Nil if switched off.
+    public let dht: KademliaService?
+    /// The DHT of libp2p and IPFS. Nil if switched off.
+    public let publicDHT: KademliaService?
+    /// The whitepaper's `getPEXManager()`. Nil if switched off.
+    public let peerExchange: PeerExchange?
+    /// Nil if switched off.
+    public let gossip: GossipSub?
+    /// This node's place in the GUN network. Nil if switched off.
+    public let gun: GunPeer?
+    /// The whitepaper's `getGunDiscovery()`. Nil if GUN is switched off.
+    public let gunDiscovery: GunDiscovery?
+    /// Nil if switched off.
+    public let local: LocalDiscovery?
+
+    /// Ways to agree on a moment with a peer that no relay connects to.
+    let signaling: [any Signaling]
+    private let mailboxes: [(String, any Service)]
+    private let bootstrap: BootstrapConnections
+    private let rendezvous: PublicRendezvous?
+    private let gossipMechanism: GossipMechanism?
+    private let configuration: NodeDiscoveryConfiguration
+
+    init(
+        swarm: Swarm, identity: KeyPair, configuration: NodeDiscoveryConfiguration, addressPolicy: AddressPolicy, local: LocalDiscovery?, database: NodeDatabase,
+        group: any EventLoopGroup, logger: Logger
+    ) throws {
+        self.configuration = configuration
+        let addresses: @Sendable () -> [Multiaddr] = { swarm.announcedAddresses }
+        func kademlia(_ configuration: KademliaConfiguration?) -> KademliaService? {
+            guard var configuration else { return nil }
+            configuration.addressPolicy = addressPolicy
+            // What is shared is announced from the list of what is shared.
+            configuration.remembersProvided = false
+            return KademliaService(
+                dialer: swarm, router: swarm, identity: identity, configuration: configuration, storage: SQLiteKademliaStorage(database: database),
+                localAddresses: addresses, logger: logger)
+        }
+        self.dht = kademlia(configuration.dht)
+        self.publicDHT = kademlia(configuration.publicDHT)
+        self.local = local
+
+        self.peerExchange = configuration.peerExchange.map { exchange in
+            var exchange = exchange
+            exchange.addressPolicy = addressPolicy
+            return PeerExchange(
+                dialer: swarm, router: swarm, identity: identity, configuration: exchange, ownRecord: { Self.envelope(swarm.ownPeerRecord) }, logger: logger)
+        }
+        self.gossip = configuration.gossip.map { GossipSub(dialer: swarm, router: swarm, identity: identity, configuration: $0, logger: logger) }
+
+        var signaling: [any Signaling] = []
+        var mailboxes: [(String, any Service)] = []
+        if var gun = configuration.gun {
+            gun.addressPolicy = addressPolicy
+            let peer = GunPeer(
+                configuration: gun, guards: GunNamespace.standard.guards, storage: SQLiteGunStorage(database: database), group: group, logger: logger)
+            var discovery = GunDiscoveryConfiguration()
+            discovery.isPersistenceEnabled = false
+            self.gun = peer
+            self.gunDiscovery = GunDiscovery(peer: peer, identity: identity, addresses: addresses, configuration: discovery, logger: logger)
+            let mailbox = GunSignaling(peer: peer, identity: identity, logger: logger)
+            signaling.append(mailbox)
+            mailboxes.append(("GUN mailbox", mailbox))
+        } else {
+            self.gun = nil
+            self.gunDiscovery = nil
+        }
+        if let dht = self.dht {
+            let mailbox = DHTMailbox(service: dht, logger: logger)
+            signaling.append(mailbox)
+            mailboxes.append(("DHT mailbox", mailbox))
+        }
+        self.signaling = signaling
+        self.mailboxes = mailboxes
+
+        var mechanisms: [any DiscoveryMechanism] = []
+        if let local { mechanisms.append(LocalMechanism(local)) }
+        if let peerExchange = self.peerExchange { mechanisms.append(PeerExchangeMechanism(peerExchange, identity: identity, addresses: addresses)) }
+        self.gossipMechanism = self.gossip.map { GossipMechanism($0, identity: identity, addresses: addresses, logger: logger) }
+        if let gossip = self.gossipMechanism { mechanisms.append(gossip) }
+        if let gun = self.gun, let discovery = self.gunDiscovery { mechanisms.append(GunMechanism(discovery, peer: gun)) }
+        if let dht = self.dht { mechanisms.append(KademliaMechanism(dht, source: .dht)) }
+        if let dht = self.publicDHT { mechanisms.append(KademliaMechanism(dht, source: .publicDHT)) }
+        self.manager = try PeerDiscoveryManager(mechanisms, localPeer: identity.peerID, logger: logger)
+
+        let (dht, first) = (self.dht, configuration.bootstrapPeers)
+        self.bootstrap = BootstrapConnections(swarm: swarm, addresses: first, logger: logger) {
+            guard let dht, dht.statistics.routingTableCount == 0 else { return }
+            do { try await dht.bootstrap(first) } catch {
+                logger.debug("the DHT has no first node yet", metadata: ["dig.node.error": "\(error)"])
+            }
+        }
+        if let dht = self.dht, let publicDHT = self.publicDHT {
+            self.rendezvous = PublicRendezvous(network: dht.protocolID, publicDHT: publicDHT, dht: dht, swarm: swarm, logger: logger)
+        } else {
+            self.rendezvous = nil
+        }
+    }
+
+    /// What runs while the node does, with names for the log.
+    var parts: [(String, any Service)] {
+        var parts: [(String, any Service)] = [("first contacts", self.bootstrap), ("discovery", self.manager)]
+        if let local = self.local { parts.append(("local discovery", local)) }
+        if let dht = self.dht { parts.append(("DHT", dht)) }
+        if let dht = self.publicDHT { parts.append(("public DHT", dht)) }
+        if let exchange = self.peerExchange { parts.append(("peer exchange", exchange)) }
+        if let gossip = self.gossip { parts.append(("gossip", gossip)) }
+        if let gossip = self.gossipMechanism { parts.append(("gossip of contents", gossip)) }
+        if let gun = self.gun { parts.append(("GUN", gun)) }
+        if let gun = self.gunDiscovery { parts.append(("announcements in GUN", gun)) }
+        if let rendezvous = self.rendezvous { parts.append(("meeting in the public DHT", rendezvous)) }
+        return parts + self.mailboxes
+    }
+
+    /// Where a peer is, for one of which no more is known than its name. On strangers' words.
+    func addresses(of peer: PeerID) async -> [Multiaddr] {
+        await withTaskGroup(of: [Multiaddr].self) { group in
+            for dht in [self.dht, self.publicDHT].compactMap({ $0 }) {
+                group.addTask {
+                    do { return try await dht.findPeer(peer)?.addresses ?? [] } catch { return [] }
+                }
+            }
+            for await addresses in group where !addresses.isEmpty {
+                group.cancelAll()
+                return addresses
+            }
+            return []
+        }
+    }
+
+    // MARK: What the node tells
+
+    func handle(_ event: SwarmEvent) {
+        switch event {
+        case .identified(let info):
+            self.dht?.identified(info.peer, protocols: info.protocols, addresses: info.listenAddresses)
+            self.publicDHT?.identified(info.peer, protocols: info.protocols, addresses: info.listenAddresses)
+            self.peerExchange?.identified(
+                info.peer, protocols: info.protocols, record: Self.envelope(info.signedPeerRecord), addresses: info.listenAddresses)
+            self.gossip?.identified(info.peer, protocols: info.protocols)
+            self.manager.announceAgain()
+        case .disconnected(let peer):
+            self.dht?.disconnected(peer)
+            self.publicDHT?.disconnected(peer)
+            self.peerExchange?.disconnected(peer)
+            self.gossip?.disconnected(peer)
+        case .connected, .upgraded, .observed, .listenAddressesChanged: break
+        }
+    }
+
+    /// Nil without one, or if it is no envelope.
+    private static func envelope(_ record: [UInt8]?) -> SignedEnvelope? {
+        guard let record else { return nil }
+        do { return try SignedEnvelope(decoding: record) } catch { return nil }
+    }
+
+    /// Peers are told the new addresses.
+    func addressesChanged() { self.manager.announceAgain(everything: true) }
+
+    /// - Parameter isReachable: Whether everybody gets through to this node, by proof.
+    func setReachable(_ isReachable: Bool) {
+        let serves =
+            switch self.configuration.dhtDuty {
+            case .auto: isReachable
+            case .always: true
+            case .never: false
+            }
+        self.dht?.setMode(serves ? .server : .client)
+        self.publicDHT?.setMode(serves ? .server : .client)
+    }
+}
