@@ -12,6 +12,8 @@ public struct DiscoveryConfiguration: Hashable, Sendable {
     /// ``maximumSearchInterval``.
     public var searchInterval: Duration = .seconds(15)
     public var maximumSearchInterval: Duration = .seconds(300)
+    /// The same for one that could not search, because nobody is connected yet, for example: twice as long each time, up to ``searchInterval``.
+    public var searchRetryInterval: Duration = .seconds(1)
     /// Of one search. Each mechanism has a part of it that no other can take.
     public var maximumHoldersPerSearch = 1_000
     /// Of one holder. When there are more, those the holder has signed stay, and no mechanism crowds out another's.

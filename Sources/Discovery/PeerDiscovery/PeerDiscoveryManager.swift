@@ -176,6 +176,11 @@ public final class PeerDiscoveryManager: Service, Sendable {
         return HolderSearch(runner)
     }
 
+    /// Asks again, in the searches that go on until they are cancelled, the mechanisms that rest: the network has come up, or the first peer.
+    public func searchAgain() {
+        for search in self.state.withLock({ Array($0.searches.values) }) { search.peersChanged() }
+    }
+
     private func count(_ record: SearchRecord) {
         self.state.withLock { state in
             guard var mechanism = state.statistics[record.source] else { return }

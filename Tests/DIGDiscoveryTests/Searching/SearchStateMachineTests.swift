@@ -120,7 +120,7 @@ struct SearchStateMachineTests {
         var now = self.start
         var waits: [Duration] = []
         for round in 1...8 {
-            _ = machine.ended(0, round: UInt64(round), failure: round == 3 ? "no peers" : nil, now: now)
+            _ = machine.ended(0, round: UInt64(round), failure: nil, now: now)
             let deadline = machine.deadline ?? now
             waits.append(deadline - now)
             now = deadline
@@ -132,6 +132,30 @@ struct SearchStateMachineTests {
         #expect(self.events(&machine).count == 1)
         let actions = machine.cancelled(now: now)
         #expect(actions.contains(.stop(0)) && actions.contains(.stop(1)) && machine.isEnded)
+    }
+
+    @Test("who could not search is asked again soon, and at once when somebody is there")
+    func retry() throws {
+        var machine = self.machine([.pex], .init(until: .cancelled))
+        _ = machine.started(now: self.start)
+        var now = self.start
+        var waits: [Duration] = []
+        for round in 1...7 {
+            _ = machine.ended(0, round: UInt64(round), failure: "nobody is connected", now: now)
+            #expect(machine.peersChanged(now: now).isEmpty, "it has just been asked")
+            let deadline = try #require(machine.deadline)
+            waits.append(deadline - now)
+            now = deadline
+            #expect(machine.deadlineReached(now: now) == [.ask(0, round: UInt64(round + 1))])
+        }
+        #expect(waits == [1, 2, 4, 8, 15, 15, 15].map { .seconds($0) })
+        _ = machine.ended(0, round: 8, failure: nil, now: now)
+        #expect(machine.deadline == now + .seconds(15))
+        now += .seconds(1)
+        #expect(machine.peersChanged(now: now) == [.ask(0, round: 9)])
+        #expect(machine.peersChanged(now: now).isEmpty)
+        _ = machine.cancelled(now: now)
+        #expect(machine.peersChanged(now: now + .seconds(100)).isEmpty)
     }
 
     @Test("enough is enough")

@@ -40,6 +40,8 @@ final class SearchRunner: Sendable {
 
     func start() { self.advance { $0.started(now: .now) } }
 
+    func peersChanged() { self.advance { $0.peersChanged(now: .now) } }
+
     func cancel() {
         self.state.withLock { $0.isCancelled = true }
         self.advance { $0.cancelled(now: .now) }

@@ -34,8 +34,10 @@ struct SearchStateMachine {
         var round: UInt64 = 0
         var named: Set<PeerID> = []
         var timeToFirst: Duration?
-        /// How often it has rested.
+        /// How often it has rested, and how often in a row because it could not search.
         var rests = 0
+        var failures = 0
+        var endedAt: Instant?
         /// What it may still say.
         var allowance: Double
         var allowanceAt: Instant
@@ -172,6 +174,19 @@ struct SearchStateMachine {
         return actions
     }
 
+    /// Somebody is there who was not before: those that rest, and have done so for a moment, are asked at once.
+    mutating func peersChanged(now: Instant) -> [Action] {
+        guard !self.isEnded else { return [] }
+        var actions: [Action] = []
+        for index in self.slots.indices {
+            guard case .resting = self.slots[index].phase, let endedAt = self.slots[index].endedAt,
+                now - endedAt >= self.configuration.searchRetryInterval
+            else { continue }
+            actions.append(self.ask(index, now: now))
+        }
+        return actions
+    }
+
     /// The reader has stopped, or the manager.
     mutating func cancelled(now: Instant) -> [Action] {
         self.endAll(now: now) { _ in .cancelled }
@@ -205,13 +220,24 @@ struct SearchStateMachine {
     private mutating func end(_ index: Int, _ outcome: DiscoveryOutcome, isStillReading: Bool, now: Instant) -> [Action] {
         var actions = self.close(index, outcome, isStillReading: isStillReading, now: now)
         if self.options.until == .cancelled {
-            let wait = self.configuration.searchInterval * (1 << min(self.slots[index].rests, 16))
-            self.slots[index].rests += 1
-            self.slots[index].phase = .resting(until: now + max(.milliseconds(1), min(wait, self.configuration.maximumSearchInterval)))
+            self.slots[index].phase = .resting(until: now + max(.milliseconds(1), self.rest(index, after: outcome)))
+            self.slots[index].endedAt = now
         } else {
             actions += self.endListening(now: now)
         }
         return actions
+    }
+
+    private mutating func rest(_ index: Int, after outcome: DiscoveryOutcome) -> Duration {
+        if case .failed = outcome {
+            let wait = self.configuration.searchRetryInterval * (1 << min(self.slots[index].failures, 16))
+            self.slots[index].failures += 1
+            return min(wait, self.configuration.searchInterval)
+        }
+        let wait = self.configuration.searchInterval * (1 << min(self.slots[index].rests, 16))
+        self.slots[index].failures = 0
+        self.slots[index].rests += 1
+        return min(wait, self.configuration.maximumSearchInterval)
     }
 
     /// Ends the search if only those are left that have listened for long enough.
