@@ -111,6 +111,8 @@ extension Swarm {
                 while let action = machine.poll(now: clock.now) {
                     switch action {
                     case .start(let id, let address):
+                        // What a name stands for may name its peer where the caller did not.
+                        let expected = expected ?? address.peerID
                         group.addTask { .attempt(id, await self.attempt(address, expecting: expected, options: key.options)) }
                     case .fail(let error):
                         group.cancelAll()
@@ -168,6 +170,19 @@ extension Swarm {
             let address = expected.map { address.isRelayed ? address.withPeerID($0) : address.removingPeerID() } ?? address
             if let error = self.refusal(of: address, options: options) {
                 machine.rejected(address, because: error)
+            } else if address.hasDNSAddr {
+                guard name?.hasDNSAddr != true else {
+                    machine.rejected(address, because: ConnectionError(.addressForbidden, "a dnsaddr name stands for another"))
+                    continue
+                }
+                guard machine.resolving(address) else { continue }
+                group.addTask {
+                    do {
+                        return .resolution(address, .success(try await self.expand(address, of: expected)))
+                    } catch {
+                        return .resolution(address, .failure(error))
+                    }
+                }
             } else if !address.hasName || (address == name && options.source == .user) {
                 usable.append(address)
             } else if address == name {
@@ -192,13 +207,14 @@ extension Swarm {
 
     /// Why `address` is not to be dialed; nil if it is.
     private func refusal(of address: Multiaddr, options: DialOptions) -> ConnectionError? {
-        if address.components.contains(where: { if case .dnsaddr = $0 { true } else { false } }) {
+        if address.hasDNSAddr, self.configuration.addressResolver == nil {
             return ConnectionError(.noCommonProtocol, "dnsaddr names need TXT records, which are not looked up")
         }
         if !self.configuration.addressFilter(address) {
             return ConnectionError(.addressForbidden, "the configuration forbids this address")
         }
-        if !self.transports.contains(where: { $0.canDial(address) }) {
+        // What a dnsaddr name stands for is asked again.
+        if !address.hasDNSAddr, !self.transports.contains(where: { $0.canDial(address) }) {
             return ConnectionError(.noCommonProtocol, "no transport dials this address")
         }
         if options.requiresDirect, address.isRelayed {
@@ -211,6 +227,19 @@ extension Swarm {
             }
         }
         return nil
+    }
+
+    /// What a dnsaddr name stands for, which for a circuit is its relay.
+    private func expand(_ address: Multiaddr, of peer: PeerID?) async throws -> [Multiaddr] {
+        guard let resolver = self.configuration.addressResolver, case .dnsaddr? = address.components.first else {
+            throw ConnectionError(.noCommonProtocol, "a dnsaddr name can only begin an address")
+        }
+        guard address.isRelayed else { return try await resolver.addresses(behind: address, of: peer) }
+        let outer = address.untilCircuit
+        let inner = address.components.dropFirst(outer.components.count)
+        let relays = try await resolver.addresses(behind: outer, of: outer.peerID).filter { !$0.isRelayed && !$0.hasDNSAddr }
+        guard !relays.isEmpty else { throw ConnectionError(.noCommonProtocol, "\(outer) stands for no relay") }
+        return relays.map { Multiaddr(components: $0.components + inner) }
     }
 
     /// Knows the addresses behind the name in `address`, which for a circuit is that of the relay.
@@ -276,6 +305,10 @@ extension Multiaddr {
 
     /// The last relay of a circuit.
     fileprivate var relay: PeerID? { self.isRelayed ? self.untilCircuit.peerID : nil }
+
+    fileprivate var hasDNSAddr: Bool {
+        self.components.contains { if case .dnsaddr = $0 { true } else { false } }
+    }
 
     fileprivate var hasName: Bool {
         self.components.contains {

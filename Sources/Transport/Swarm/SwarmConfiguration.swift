@@ -43,6 +43,10 @@ public struct SwarmConfiguration: Sendable {
     /// What a dial with ``DIGNet/DialOptions/source`` `.stranger` may reach, also behind a name, and which addresses are announced first.
     public var addressPolicy = AddressPolicy()
 
+    /// Finds what `/dnsaddr/…` addresses stand for. Nil: they can't be dialed, and the error says so. What comes out is dialed as if the
+    /// same source had named it.
+    public var addressResolver: (any AddressResolver)?
+
     /// How often the machine's interfaces are looked at while a wildcard is listened on. Each look costs one system call.
     public var interfacePollInterval: Duration = .seconds(5)
     /// What stands for a wildcard. A test puts its own in place.

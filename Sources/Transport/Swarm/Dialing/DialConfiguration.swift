@@ -6,6 +6,8 @@ public struct DialConfiguration: Hashable, Sendable {
     public var maximumParallelAttempts = 8
     /// Addresses tried in all; the worst ranked beyond are left out.
     public var maximumAddresses = 64
+    /// Names asked for in all; those beyond are left out.
+    public var maximumNames = 16
     /// For the whole dial.
     public var timeout: Duration = .seconds(15)
 

@@ -29,6 +29,7 @@ struct DialStateMachine {
     private var known: Set<Multiaddr> = []
     /// Names whose addresses are asked for.
     private var resolving: Set<Multiaddr> = []
+    private var nameCount = 0
     private var startedCount = 0
     /// When the next attempt may start beside those under way.
     private var nextStartAt: Instant
@@ -72,9 +73,14 @@ struct DialStateMachine {
 
     /// The addresses behind the name in `address` are being asked for; ``resolved(_:)`` or ``resolutionFailed(_:because:)`` follows.
     ///
-    /// - Returns: Whether the name is new; if not, nothing need be done.
+    /// - Returns: Whether the name is new and may be asked for; if not, nothing need be done.
     mutating func resolving(_ address: Multiaddr) -> Bool {
         guard self.known.insert(address).inserted else { return false }
+        guard self.nameCount < self.configuration.maximumNames else {
+            self.failures.append(.init(address: address, error: ConnectionError(.limitExceeded, "more than \(self.configuration.maximumNames) names")))
+            return false
+        }
+        self.nameCount += 1
         self.resolving.insert(address)
         return true
     }
