@@ -90,7 +90,7 @@ public struct SQLiteAttemptStore: AttemptStore, Sendable {
     /// Nil for a method of a later version of this software.
     private static func record(_ row: Row) throws -> AttemptRecord? {
         guard let method = TraversalMethod(rawValue: try row.text("method")) else { return nil }
-        let cause: String? = row["cause"]
+        let cause = try row.optionalText("cause")
         let outcome: AttemptRecord.Outcome =
             switch try row.text("outcome") {
             case "succeeded": .succeeded

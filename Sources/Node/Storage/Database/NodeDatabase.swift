@@ -97,9 +97,10 @@ public final class NodeDatabase: Sendable {
         }
     }
 
+    /// Goes on when the task is cancelled, so that a part of the node that ends can still put down what it knows.
     func write<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws(StorageError) -> Value {
         do {
-            return try await self.pool.write(body)
+            return try await Task { try await self.pool.write(body) }.value
         } catch {
             throw StorageError(error, path: self.path)
         }

@@ -5,12 +5,12 @@ import GRDB
 /// Columns as values. What doesn't fit is a ``StorageError`` with `.malformedRecord`, never a trap.
 extension Row {
     func digest(_ column: String) throws(StorageError) -> SHA256Digest {
-        guard let data: Data = self[column], let digest = SHA256Digest(bytes: data) else { throw self.malformed(column) }
+        guard let data = self.value(column, as: Data.self), let digest = SHA256Digest(bytes: data) else { throw self.malformed(column) }
         return digest
     }
 
     func optionalDigest(_ column: String) throws(StorageError) -> SHA256Digest? {
-        guard let data: Data = self[column] else { return nil }
+        guard let data = try self.optionalData(column) else { return nil }
         guard let digest = SHA256Digest(bytes: data) else { throw self.malformed(column) }
         return digest
     }
@@ -20,17 +20,25 @@ extension Row {
     }
 
     func text(_ column: String) throws(StorageError) -> String {
-        guard let text: String = self[column] else { throw self.malformed(column) }
+        guard let text = self.value(column, as: String.self) else { throw self.malformed(column) }
         return text
     }
 
+    func optionalText(_ column: String) throws(StorageError) -> String? {
+        try self.optional(column, as: String.self)
+    }
+
     func bytes(_ column: String) throws(StorageError) -> [UInt8] {
-        guard let data: Data = self[column] else { throw self.malformed(column) }
+        guard let data = self.value(column, as: Data.self) else { throw self.malformed(column) }
         return [UInt8](data)
     }
 
+    func optionalData(_ column: String) throws(StorageError) -> Data? {
+        try self.optional(column, as: Data.self)
+    }
+
     func integer(_ column: String) throws(StorageError) -> Int64 {
-        guard let value: Int64 = self[column] else { throw self.malformed(column) }
+        guard let value = self.value(column, as: Int64.self) else { throw self.malformed(column) }
         return value
     }
 
@@ -53,6 +61,19 @@ extension Row {
         FileStamp(
             size: try self.count("size"), modificationTimeNanoseconds: try self.integer("modified_ns"),
             inode: UInt64(bitPattern: try self.integer("inode")), device: UInt64(bitPattern: try self.integer("device")))
+    }
+
+    /// Nil if the column is empty or, in a damaged file, of another type. GRDB's typed subscripts trap on the latter.
+    private func value<Value>(_ column: String, as type: Value.Type) -> Value? {
+        let value: (any DatabaseValueConvertible)? = self[column]
+        return value as? Value
+    }
+
+    private func optional<Value>(_ column: String, as type: Value.Type) throws(StorageError) -> Value? {
+        let value: (any DatabaseValueConvertible)? = self[column]
+        guard let value else { return nil }
+        guard let typed = value as? Value else { throw self.malformed(column) }
+        return typed
     }
 
     private func malformed(_ column: String) -> StorageError {

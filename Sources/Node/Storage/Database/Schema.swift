@@ -10,6 +10,8 @@ enum Schema {
         migrator.registerMigration("2 transfers", migrate: Self.transfers)
         migrator.registerMigration("3 peers", migrate: Self.peers)
         migrator.registerMigration("4 attempts", migrate: Self.attempts)
+        migrator.registerMigration("5 kademlia", migrate: Self.kademlia)
+        migrator.registerMigration("6 gun", migrate: Self.gun)
         return migrator
     }
 
@@ -139,6 +141,83 @@ enum Schema {
                     successes INTEGER NOT NULL,
                     success_ms INTEGER NOT NULL,
                     PRIMARY KEY (network, method)
+                ) STRICT, WITHOUT ROWID;
+                """)
+    }
+
+    /// What a node of the DHT knows and keeps for others, by network.
+    private static func kademlia(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                -- The version counts what was saved.
+                CREATE TABLE kademlia_network (
+                    id INTEGER PRIMARY KEY NOT NULL,
+                    name TEXT NOT NULL UNIQUE,
+                    version INTEGER NOT NULL
+                ) STRICT;
+
+                -- Addresses are binary multiaddrs, each behind its length as a varint.
+                CREATE TABLE kademlia_peer (
+                    id INTEGER PRIMARY KEY NOT NULL,
+                    network INTEGER NOT NULL REFERENCES kademlia_network (id) ON DELETE CASCADE,
+                    peer BLOB NOT NULL,
+                    addresses BLOB NOT NULL,
+                    UNIQUE (network, peer)
+                ) STRICT;
+
+                CREATE TABLE kademlia_provider (
+                    id INTEGER PRIMARY KEY NOT NULL,
+                    network INTEGER NOT NULL REFERENCES kademlia_network (id) ON DELETE CASCADE,
+                    key BLOB NOT NULL,
+                    provider BLOB NOT NULL,
+                    addresses BLOB NOT NULL,
+                    statement BLOB,
+                    expires_ms INTEGER NOT NULL,
+                    UNIQUE (network, key, provider)
+                ) STRICT;
+
+                CREATE TABLE kademlia_value (
+                    id INTEGER PRIMARY KEY NOT NULL,
+                    network INTEGER NOT NULL REFERENCES kademlia_network (id) ON DELETE CASCADE,
+                    key BLOB NOT NULL,
+                    value BLOB NOT NULL,
+                    expires_ms INTEGER NOT NULL,
+                    UNIQUE (network, key)
+                ) STRICT;
+
+                CREATE TABLE kademlia_provided (
+                    id INTEGER PRIMARY KEY NOT NULL,
+                    network INTEGER NOT NULL REFERENCES kademlia_network (id) ON DELETE CASCADE,
+                    key BLOB NOT NULL,
+                    lifetime_s INTEGER NOT NULL,
+                    provided_ms INTEGER NOT NULL,
+                    UNIQUE (network, key)
+                ) STRICT;
+                """)
+    }
+
+    /// The graph of GUN. Texts are blobs of UTF-8, as they may hold U+0000, at which SQLite's C interface would end them.
+    private static func gun(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                -- `saved` counts up with each node that is saved.
+                CREATE TABLE gun_node (
+                    id INTEGER PRIMARY KEY NOT NULL,
+                    soul BLOB NOT NULL UNIQUE,
+                    is_own INTEGER NOT NULL CHECK (is_own IN (0, 1)),
+                    saved INTEGER NOT NULL
+                ) STRICT;
+                CREATE INDEX gun_node_saved ON gun_node (is_own, saved);
+
+                -- `kind`: 0 null, 1 false, 2 true, 3 number, 4 text, 5 link. `state` and numbers are the bits of an IEEE 754 double: SQLite keeps
+                -- no negative zero.
+                CREATE TABLE gun_entry (
+                    node INTEGER NOT NULL REFERENCES gun_node (id) ON DELETE CASCADE,
+                    key BLOB NOT NULL,
+                    kind INTEGER NOT NULL,
+                    value BLOB,
+                    state INTEGER NOT NULL,
+                    PRIMARY KEY (node, key)
                 ) STRICT, WITHOUT ROWID;
                 """)
     }

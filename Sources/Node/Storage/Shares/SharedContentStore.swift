@@ -1,6 +1,6 @@
 public import DIGContent
 public import DIGIdentity
-public import DIGTransfer
+import DIGTransfer
 import Foundation
 import GRDB
 
@@ -253,10 +253,10 @@ public struct SharedContentStore: Sendable {
     // MARK: Rows
 
     private static func share(_ row: Row) throws -> Share {
-        let listing: Data? = row["listing"]
+        let listing = try row.optionalData("listing")
         return Share(
             contentHash: try row.contentHash(), kind: listing == nil ? .file : .folder, path: try row.text("path"), name: try row.text("name"),
-            contentID: row["content_id"], byteCount: try row.count("size"), added: UnixTime.date(try row.integer("added_ms")))
+            contentID: try row.optionalText("content_id"), byteCount: try row.count("size"), added: UnixTime.date(try row.integer("added_ms")))
     }
 
     private static func file(_ row: Row) throws -> SharedFile {

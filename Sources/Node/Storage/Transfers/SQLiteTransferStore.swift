@@ -79,7 +79,7 @@ public struct SQLiteTransferStore: TransferStore {
                 throw StorageError(.malformedRecord, "a stored transfer has a bitmap of the wrong length")
             }
             try verified.insert(bytes: bytes, at: 0)
-            let hashes: Data? = row["hashes"]
+            let hashes = try row.optionalData("hashes")
             return SavedTransfer(
                 descriptor: descriptor, chunkLayer: chunkLayer, destination: try row.text("destination"), verified: verified,
                 chunkHashes: hashes.map { [UInt8]($0) })
