@@ -229,6 +229,23 @@ struct TCPTransportTests {
         await listener.close()
     }
 
+    @Test("a punched connection that comes to nothing does not keep the next attempt waiting; one that was used ends in the ordinary way")
+    func punchAgain() async throws {
+        var configuration = TCPConfiguration()
+        configuration.connectTimeout = .seconds(5)
+        configuration.punchRetryDelay = .milliseconds(1)
+        let transport = TCPTransport(group: self.group, configuration: configuration)
+        let other = TCPTransport(group: self.group)
+        let own = try await transport.listen(on: Multiaddr("/ip4/127.0.0.1/tcp/0")) { channel, _ in channel.eventLoop.makeSucceededVoidFuture() }
+        let listener = try await other.listen(on: Multiaddr("/ip4/127.0.0.1/tcp/0")) { channel, _ in channel.eventLoop.makeSucceededVoidFuture() }
+        for _ in 0..<5 {
+            // Nothing is said, and this end closes.
+            try await transport.dial(listener.address, for: .punch, on: self.group.next(), initializer: self.noHandlers).close()
+        }
+        await own.close()
+        await listener.close()
+    }
+
     @Test("a punch ends when it is cancelled or its time is over, and leaves no socket", arguments: [true, false])
     func punchEnds(isCancelled: Bool) async throws {
         var configuration = TCPConfiguration()

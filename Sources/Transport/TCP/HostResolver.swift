@@ -1,6 +1,4 @@
-import DIGMultiformats
-import DIGNet
-import NIOCore
+package import NIOCore
 import NIOPosix
 
 #if canImport(Darwin)
@@ -12,9 +10,16 @@ import Glibc
 #endif
 
 /// Asks the system's resolver (`getaddrinfo`) on a thread pool, because it blocks.
-enum HostResolver {
-    /// The IP parts, `/ip4/…` or `/ip6/…`, of every address that `name` has, in the system's order (RFC 6724), without duplicates.
-    static func resolve(_ name: String, family: TCPEndpoint.AddressFamily) async throws -> [Multiaddr] {
+package enum HostResolver {
+    /// Which addresses of a name are wanted.
+    package enum AddressFamily: Hashable, Sendable {
+        case any, v4, v6
+    }
+
+    /// Every address that `name` has, in the system's order (RFC 6724), without duplicates and with port 0.
+    ///
+    /// - Throws: ``HostResolutionError``.
+    package static func resolve(_ name: String, family: AddressFamily) async throws -> [SocketAddress] {
         try await NIOThreadPool.singleton.runIfActive {
             var hints = addrinfo()
             hints.ai_family =
@@ -28,7 +33,7 @@ enum HostResolver {
             guard code == 0 else { throw HostResolutionError(name: name, reason: String(cString: gai_strerror(code))) }
             defer { freeaddrinfo(list) }
 
-            var addresses: [Multiaddr] = []
+            var addresses: [SocketAddress] = []
             var next = list
             while let entry = next {
                 next = entry.pointee.ai_next
@@ -39,7 +44,7 @@ enum HostResolver {
                 case AF_INET6: address = SocketAddress(raw.loadUnaligned(as: sockaddr_in6.self))
                 default: continue
                 }
-                if let ip = Multiaddr(ip: address), !addresses.contains(ip) { addresses.append(ip) }
+                if !addresses.contains(address) { addresses.append(address) }
             }
             guard !addresses.isEmpty else { throw HostResolutionError(name: name, reason: "no address of this family") }
             return addresses

@@ -5,12 +5,7 @@ struct TCPEndpoint: Hashable {
     enum Host: Hashable {
         /// `ip4`, or `ip6` perhaps behind `ip6zone`.
         case ip([Multiaddr.Component])
-        case name(String, AddressFamily)
-    }
-
-    /// Which addresses of a name are wanted.
-    enum AddressFamily: Hashable {
-        case any, v4, v6
+        case name(String, HostResolver.AddressFamily)
     }
 
     var host: Host

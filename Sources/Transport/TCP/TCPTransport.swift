@@ -37,7 +37,7 @@ public struct TCPTransport: Transport {
         guard let (endpoint, rest) = TCPEndpoint.parse(address.components), case .name(let name, let family) = endpoint.host else {
             return [address]
         }
-        return try await HostResolver.resolve(name, family: family).map {
+        return try await HostResolver.resolve(name, family: family).compactMap(Multiaddr.init(ip:)).map {
             Multiaddr(components: $0.components + [.tcp(endpoint.port)] + rest)
         }
     }
@@ -112,7 +112,10 @@ public struct TCPTransport: Transport {
             guard left > .zero else { throw lastError }
             do {
                 return try await self.dial(
-                    address, from: local, for: min(self.configuration.punchAttemptTimeout, left), on: eventLoop, initializer: initializer)
+                    address, from: local, for: min(self.configuration.punchAttemptTimeout, left), on: eventLoop
+                ) { channel in
+                    PunchedSocketHandler.install(on: channel).flatMap { initializer(channel) }
+                }
             } catch where Self.mayPassLater(error) {
                 // Silence says less than a refusal did.
                 if error is IOError { lastError = error }
