@@ -12,7 +12,8 @@ public actor PortMapper: Service {
     private let configuration: PortMapperConfiguration
     private let eventLoop: any EventLoop
     private let logger: Logger
-    private let broadcaster: PortMapperEventBroadcaster
+    /// Of this run: its readers' streams end with it.
+    private nonisolated let broadcast: Mutex<EventBroadcast<PortMapperEvent>>
     /// Whose announcement was heard and not yet looked at.
     private nonisolated let announcement = Mutex<IPAddress?>(nil)
 
@@ -47,13 +48,13 @@ public actor PortMapper: Service {
         self.configuration = configuration
         self.eventLoop = group.next()
         self.logger = logger
-        self.broadcaster = PortMapperEventBroadcaster(bufferCount: configuration.eventBufferCount)
+        self.broadcast = Mutex(EventBroadcast(bufferCount: configuration.eventBufferCount))
     }
 
     // MARK: API
 
     /// What happens from now on. Each access is a reader of its own; a slow one loses the oldest events. Ends when ``run()`` does.
-    public nonisolated var events: AsyncStream<PortMapperEvent> { self.broadcaster.subscribe() }
+    public nonisolated var events: AsyncStream<PortMapperEvent> { self.broadcast.withLock { $0 }.subscribe() }
 
     /// What is known at this moment.
     public var status: PortMapperStatus {
@@ -210,7 +211,12 @@ public actor PortMapper: Service {
         self.hasLookedForGateways = false
         self.hasReportedNoGateway = false
         self.isRunning = false
-        self.broadcaster.finish()
+        let next = EventBroadcast<PortMapperEvent>(bufferCount: self.configuration.eventBufferCount)
+        let ended = self.broadcast.withLock { broadcast in
+            defer { broadcast = next }
+            return broadcast
+        }
+        ended.finish()
     }
 
     // MARK: Sessions
@@ -255,7 +261,7 @@ public actor PortMapper: Service {
         default:
             self.logger.debug("port mapping", metadata: ["dig.portmap.event": "\(event)"])
         }
-        self.broadcaster.publish(event)
+        self.broadcast.withLock { $0 }.emit(event)
     }
 
     /// Wakes the loop at the next deadline.
