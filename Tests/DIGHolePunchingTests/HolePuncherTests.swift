@@ -125,6 +125,63 @@ struct HolePuncherTests {
         }
     }
 
+    @Test("what is not allowed with a peer is neither begun nor answered; with others it is")
+    func allowance() async throws {
+        let signaling = MemorySignaling()
+        let a = try await Node(on: self.network, signaling: signaling)
+        let b = try await Node(on: self.network, signaling: signaling, relayAllowance: .nothing)
+        let c = try await Node(on: self.network) { $0.dialsDirectlyToo = false }
+        try await running(a, b, c) {
+            let begun = try await self.relayed(a, b)
+            let own = await #expect(throws: HolePunchError.self) { try await b.puncher.punch(begun.atB, addresses: a.swarm.listenAddresses) }
+            #expect(own?.attempts.isEmpty == true)
+            let answered = try await self.relayed(b, c)
+            let theirs = await #expect(throws: HolePunchError.self) { try await c.puncher.punch(answered.atB) }
+            #expect(theirs?.code == .signalingFailed)
+            #expect(b.directConnection(to: a) == nil && b.directConnection(to: c) == nil)
+            // Over the other path nothing is forbidden.
+            let connection = try await self.whenReady { try await a.puncher.punch(b.peer, through: signaling.end(of: a.peer)) }
+            #expect(!connection.isRelayed)
+        }
+    }
+
+    @Test("a peer that ends the stream after SYNC, as go-libp2p does, is asked again on another one")
+    func streamForEachAttempt() async throws {
+        let b = try await Node(on: self.network) { configuration in
+            configuration.dialsDirectlyToo = false
+            configuration.attemptTimeout = .milliseconds(100)
+        }
+        let a = try await Node(on: self.network)
+        let nowhere = try Multiaddr("/ip4/127.0.0.1/tcp/1")
+        final class Heard: Sendable {
+            let messages = Mutex<[PunchMessage]>([])
+
+            @Sendable func answer(on channel: StreamPunchChannel, with addresses: [Multiaddr]) async throws {
+                let connect = try await channel.receive()
+                try await channel.send(.connect(addresses))
+                let sync = try await channel.receive()
+                self.messages.withLock { $0 += [connect, sync] }
+                channel.finish()
+            }
+        }
+        let heard = Heard()
+        a.swarm.register(HolePuncher.protocolID) { stream, _ in
+            stream.eventLoop.makeCompletedFuture {
+                let channel = try StreamPunchChannel(on: stream, timeout: .seconds(10))
+                Task { try await heard.answer(on: channel, with: [nowhere]) }
+            }
+        }
+        try await running(b) {
+            let relayed = try await self.relayed(a, b)
+            let error = await #expect(throws: HolePunchError.self) { try await b.puncher.punch(relayed.atB) }
+            #expect(error?.code == .allAttemptsFailed)
+            #expect(error?.attempts.count == 3)
+            let own = PunchMessage.connect(b.swarm.listenAddresses.filter { !$0.components.contains(.p2pCircuit) })
+            #expect(heard.messages.withLock { $0 } == [own, .sync, own, .sync, own, .sync])
+        }
+        await a.swarm.shutdown()
+    }
+
     @Test("attempts that fail are named with the address and its cause, at both ends; the relayed connection stays")
     func failure() async throws {
         // Nobody listens there; no ordinary dial, so that what is tried is what is named.

@@ -118,7 +118,8 @@ final class Node: Sendable {
     /// - Parameter isLocal: Whether the other nodes are taken for neighbours. If not, loopback addresses are refused.
     init(
         on network: MemoryNetwork, signaling: MemorySignaling? = nil, isLocal: Bool = true, addresses: [Multiaddr]? = nil,
-        punchability: LocalPunchability = .unknown, _ configure: (inout HolePunchingConfiguration) -> Void = { _ in }
+        punchability: LocalPunchability = .unknown,
+        relayAllowance: PunchAllowance? = nil, _ configure: (inout HolePunchingConfiguration) -> Void = { _ in }
     ) async throws {
         let identity = try KeyPair.generate()
         let tcp = TCPTransport(group: Self.group)
@@ -139,7 +140,7 @@ final class Node: Sendable {
         self.puncher = HolePuncher(
             dialer: swarm, router: swarm, identity: identity, signaling: signaling.map { [$0.end(of: identity.peerID)] } ?? [],
             configuration: punching, localAddresses: { _ in addresses ?? tcpAddresses }, punchability: { punchability },
-            isOnSameNetwork: { _ in isLocal }, logger: Logger(label: "test"))
+            isOnSameNetwork: { _ in isLocal }, allowance: { $1 == "relay" ? relayAllowance : nil }, logger: Logger(label: "test"))
         self.events = self.puncher.events
     }
 

@@ -27,10 +27,11 @@ public final class HolePuncher: Service, Sendable {
     private let configuration: HolePunchingConfiguration
     private let localAddresses: @Sendable (PeerID) -> [Multiaddr]
     private let punchability: @Sendable () -> LocalPunchability
+    private let allowance: @Sendable (PeerID, String) -> PunchAllowance?
     private let isOnSameNetwork: @Sendable (PeerID) -> Bool
     private let logger: Logger
     private let registry: PunchRegistry
-    private let hub: PunchEventHub
+    private let hub: EventBroadcast<PunchEvent>
     private let mailboxes: [SignalingMailbox]
     private let work: AsyncStream<Work>
     private let workContinuation: AsyncStream<Work>.Continuation
@@ -44,11 +45,14 @@ public final class HolePuncher: Service, Sendable {
     ///   - punchability: What is known about the NAT here. Decides alone: the messages of DCUtR have no room for the peer's.
     ///   - isOnSameNetwork: Whether this node has proof that `peer` is in its own network, such as its multicast announcement. Only then its
     ///     private addresses are dialed, and ours sent.
+    ///   - allowance: What may be tried with `peer` when the two talk over `signaling` (`relay`, or a backend's name), whichever side begins. Nil:
+    ///     what the configuration says.
     public init(
         dialer: any PeerDialer, router: any StreamRouter, identity: KeyPair, signaling: [any Signaling] = [],
         configuration: HolePunchingConfiguration = .init(), localAddresses: @escaping @Sendable (_ peer: PeerID) -> [Multiaddr],
         punchability: @escaping @Sendable () -> LocalPunchability = { .unknown },
-        isOnSameNetwork: @escaping @Sendable (_ peer: PeerID) -> Bool = { _ in false }, logger: Logger
+        isOnSameNetwork: @escaping @Sendable (_ peer: PeerID) -> Bool = { _ in false },
+        allowance: @escaping @Sendable (_ peer: PeerID, _ signaling: String) -> PunchAllowance? = { _, _ in nil }, logger: Logger
     ) {
         self.dialer = dialer
         self.router = router
@@ -56,10 +60,11 @@ public final class HolePuncher: Service, Sendable {
         self.configuration = configuration
         self.localAddresses = localAddresses
         self.punchability = punchability
+        self.allowance = allowance
         self.isOnSameNetwork = isOnSameNetwork
         self.logger = logger
         self.registry = PunchRegistry(localPeer: dialer.localPeer, capacity: configuration.maximumPunches)
-        self.hub = PunchEventHub(bufferCount: configuration.eventBufferCount)
+        self.hub = EventBroadcast(bufferCount: configuration.eventBufferCount)
         self.mailboxes = signaling.map { SignalingMailbox(signaling: $0, localPeer: dialer.localPeer, logger: logger) }
         (self.work, self.workContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(max(1, configuration.maximumPunches)))
     }
@@ -116,13 +121,14 @@ public final class HolePuncher: Service, Sendable {
             throw HolePunchError(.notRelayed, "only the called side of a relayed connection begins a punch")
         }
         let peer = connection.remotePeer
-        return try await self.initiate(with: peer, directly: addresses) {
+        return try await self.initiate(with: peer, over: PunchEvent.relaySignaling, directly: addresses) {
             do {
-                return try await StreamPunchChannel.open(in: connection, timeout: self.streamTimeout)
+                let timeout = self.streamTimeout
+                return try await RelayPunchChannel { try await StreamPunchChannel.open(in: connection, timeout: timeout) }
             } catch let error as ConnectionError where error.code == .noCommonProtocol {
                 throw HolePunchError(.notSupported, "\(peer) does not punch holes", cause: error)
             }
-        }
+        }.connection
     }
 
     /// Punches a hole to a peer without any connection to it.
@@ -132,20 +138,30 @@ public final class HolePuncher: Service, Sendable {
     ///   - addresses: What is known about the peer's addresses. It is dialed there without a punch at the same time.
     /// - Throws: ``HolePunchError``; `CancellationError`.
     public func punch(_ peer: PeerID, through signaling: any Signaling, addresses: [Multiaddr] = []) async throws -> any Connection {
-        try await self.punch(peer, through: signaling, addresses: addresses) { _ in }
+        try await self.punch(peer, over: signaling.name, addresses: addresses) { _ in }.connection
+    }
+
+    /// A direct connection, and how it came about: nil if it was there already.
+    package typealias Outcome = (connection: any Connection, method: PunchMethod?)
+
+    /// As ``punch(_:through:addresses:)``, by the backend's name.
+    ///
+    /// - Parameter budget: Replaces the configured one.
+    package func punch(_ peer: PeerID, over signaling: String, addresses: [Multiaddr] = [], budget: Duration) async throws -> Outcome {
+        try await self.punch(peer, over: signaling, addresses: addresses) { $0.budget = budget }
     }
 
     private func punch(
-        _ peer: PeerID, through signaling: any Signaling, addresses: [Multiaddr], adjusting adjust: (inout PunchSettings) -> Void
-    ) async throws -> any Connection {
-        guard let mailbox = self.mailboxes.first(where: { $0.signaling.name == signaling.name }), mailbox.isRunning else {
-            throw HolePunchError(.closed, "nobody reads the signaling backend \(signaling.name)")
+        _ peer: PeerID, over signaling: String, addresses: [Multiaddr], adjusting adjust: (inout PunchSettings) -> Void
+    ) async throws -> Outcome {
+        guard let mailbox = self.mailboxes.first(where: { $0.signaling.name == signaling }), mailbox.isRunning else {
+            throw HolePunchError(.closed, "nobody reads the signaling backend \(signaling)")
         }
         let channel = SignalingPunchChannel(
-            side: .initiator, signaling: signaling, identity: self.identity, peer: peer, lifetime: self.configuration.signalLifetime)
+            side: .initiator, signaling: mailbox.signaling, identity: self.identity, peer: peer, lifetime: self.configuration.signalLifetime)
         mailbox.add(channel)
         defer { mailbox.remove(channel) }
-        return try await self.initiate(with: peer, directly: addresses, adjusting: adjust) { channel }
+        return try await self.initiate(with: peer, over: signaling, directly: addresses, adjusting: adjust) { channel }
     }
 
     /// Opens a TCP connection from both ends at the same moment: the last resort of punching, in one attempt.
@@ -157,13 +173,13 @@ public final class HolePuncher: Service, Sendable {
     public func performTCPSimultaneousOpen(
         with peer: PeerID, signaling: any Signaling, timeout: Duration = .seconds(5)
     ) async throws -> any Connection {
-        try await self.punch(peer, through: signaling, addresses: []) { settings in
+        try await self.punch(peer, over: signaling.name, addresses: []) { settings in
             settings.methods = [.tcpSimultaneousOpen]
             settings.maximumAttempts = min(1, settings.maximumAttempts)
             settings.budget = timeout
             settings.attemptTimeout = min(timeout, settings.attemptTimeout)
             settings.messageTimeout = min(timeout, settings.messageTimeout)
-        }
+        }.connection
     }
 
     // MARK: What arrives
@@ -207,7 +223,13 @@ public final class HolePuncher: Service, Sendable {
                 mailbox.add(channel, answering: message)
                 defer { mailbox.remove(channel, answering: message) }
                 channel.arrived(message)
-                _ = try await self.respond(on: channel, to: message.sender)
+                do {
+                    _ = try await self.respond(on: channel, to: message.sender)
+                } catch let error as HolePunchError where error.code == .busy || error.code == .limitExceeded {
+                    // Nothing came of this call: the next one of the conversation may begin it anew.
+                    mailbox.forget(message)
+                    throw error
+                }
             }
         } catch {
             // Events tell more.
@@ -218,49 +240,58 @@ public final class HolePuncher: Service, Sendable {
     // MARK: Sessions
 
     private func initiate(
-        with peer: PeerID, directly addresses: [Multiaddr], adjusting adjust: (inout PunchSettings) -> Void = { _ in },
+        with peer: PeerID, over signaling: String, directly addresses: [Multiaddr], adjusting adjust: (inout PunchSettings) -> Void = { _ in },
         open: () async throws -> any PunchChannel
-    ) async throws -> any Connection {
-        if let connection = self.dialer.connection(to: peer), !connection.isRelayed { return connection }
-        let admission = try self.registry.begin(with: peer, as: .initiator)
+    ) async throws -> Outcome {
+        if let connection = self.dialer.connection(to: peer), !connection.isRelayed { return (connection, nil) }
+        let admission = try self.registry.begin(with: peer, as: .initiator, over: signaling)
         defer { self.registry.end(admission, with: peer) }
-        var session = self.session(with: peer, as: .initiator, admission: admission)
+        let allowance = self.allowance(peer, signaling)
+        var session = self.session(with: peer, as: .initiator, over: signaling, allowance, admission: admission)
         adjust(&session.settings)
         let channel: any PunchChannel
         do {
             channel = try await open()
         } catch {
-            throw session.failed(error as? HolePunchError ?? HolePunchError(.signalingFailed, "\(peer) can't be spoken to", cause: error), over: "relay")
+            throw session.failed(error as? HolePunchError ?? HolePunchError(.signalingFailed, "\(peer) can't be spoken to", cause: error))
         }
         return try await session.run(
             PunchInitiatorStateMachine(settings: session.settings, addresses: session.ownAddresses, now: .now, select: session.select), over: channel,
-            directly: self.configuration.dialsDirectlyToo ? session.select(addresses) : nil)
+            directly: allowance?.dialsDirectlyToo ?? self.configuration.dialsDirectlyToo ? session.select(addresses) : nil)
     }
 
     private func respond(on channel: any PunchChannel, to peer: PeerID) async throws -> any Connection {
         let admission: PunchRegistry.Admission
         do {
-            admission = try self.registry.begin(with: peer, as: .responder)
+            admission = try self.registry.begin(with: peer, as: .responder, over: channel.name)
         } catch {
             channel.close()
             throw error
         }
         defer { self.registry.end(admission, with: peer) }
-        let session = self.session(with: peer, as: .responder, admission: admission)
+        let session = self.session(with: peer, as: .responder, over: channel.name, self.allowance(peer, channel.name), admission: admission)
         return try await session.run(
             PunchResponderStateMachine(settings: session.settings, addresses: session.ownAddresses, now: .now, select: session.select), over: channel,
-            directly: nil)
+            directly: nil
+        ).connection
     }
 
-    private func session(with peer: PeerID, as side: PunchEvent.Side, admission: PunchRegistry.Admission) -> PunchSession {
+    private func session(
+        with peer: PeerID, as side: PunchEvent.Side, over signaling: String, _ allowance: PunchAllowance?, admission: PunchRegistry.Admission
+    ) -> PunchSession {
         let isLocal = self.isOnSameNetwork(peer)
         let selection = PunchAddresses(
             policy: self.configuration.addressPolicy, maximumCount: self.configuration.maximumAddresses,
             maximumHosts: self.configuration.maximumHosts, allowsLocal: isLocal)
         let localPeer = self.dialer.localPeer
+        var settings = PunchSettings(self.configuration, mapping: self.punchability().mapping)
+        if let allowance { settings.methods = allowance.methods }
+        // What is said may be underway for as long as that, in each direction; the moments to dial differ by the same.
+        let delay = self.mailboxes.first { $0.signaling.name == signaling }?.signaling.typicalDelay ?? .zero
+        settings.messageTimeout += delay * 2
+        settings.attemptTimeout += delay / 2
         return PunchSession(
-            peer: peer, side: side, dialer: self.dialer, settings: PunchSettings(self.configuration, mapping: self.punchability().mapping),
-            ownAddresses: selection.select(self.localAddresses(peer), of: localPeer).usable, selection: selection,
+            peer: peer, side: side, signaling: signaling, dialer: self.dialer, settings: settings, ownAddresses: selection.select(self.localAddresses(peer), of: localPeer).usable, selection: selection,
             source: isLocal ? .user : .stranger, stopped: admission.stopped, hub: self.hub, logger: self.logger)
     }
 }

@@ -31,6 +31,9 @@ public struct PunchEvent: Sendable {
 
     public var peer: PeerID
     public var side: Side
+    /// What ``signaling`` says when the peers talk over a relayed connection.
+    public static let relaySignaling = "relay"
+
     /// What the peers talk over: `relay`, or a backend's ``Signaling/name``.
     public var signaling: String
     public var kind: Kind

@@ -50,4 +50,17 @@ struct PunchRegistryTests {
         for await _ in first.stopped {}
         #expect(registry.count == 1)
     }
+
+    @Test("a call over another path does not end the punch that the peer has begun: it may be older")
+    func otherPath() throws {
+        let registry = PunchRegistry(localPeer: self.lower, capacity: 8)
+        let first = try registry.begin(with: self.higher, as: .responder, over: "gun")
+        #expect(throws: HolePunchError(.busy, "")) { try registry.begin(with: self.higher, as: .responder, over: "dht") }
+        registry.end(first, with: self.higher)
+        _ = try registry.begin(with: self.higher, as: .responder, over: "dht")
+        // Which of two punches goes on when both begin does not depend on what they talk over.
+        let other = PunchRegistry(localPeer: self.higher, capacity: 8)
+        _ = try other.begin(with: self.lower, as: .initiator, over: "gun")
+        _ = try other.begin(with: self.lower, as: .responder, over: "dht")
+    }
 }

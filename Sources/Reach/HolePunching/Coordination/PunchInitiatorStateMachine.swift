@@ -114,7 +114,7 @@ struct PunchInitiatorStateMachine: PunchStateMachine {
         return self.nextAttempt(now: now)
     }
 
-    /// Step 6: everything once more on the same stream, so that one wrong measurement does not spoil all attempts.
+    /// Step 6: everything once more, so that one wrong measurement does not spoil all attempts.
     private mutating func nextAttempt(now: Instant) -> PunchAction {
         guard self.attempt < self.settings.maximumAttempts, self.settings.method(of: self.attempt + 1) != nil else {
             if self.settings.mapping == .endpointDependent {

@@ -6,6 +6,8 @@ final class PunchRegistry: Sendable {
     private struct Entry {
         var id: UInt64
         var side: PunchEvent.Side
+        /// What the two talk over.
+        var signaling: String
         var stop: AsyncStream<Never>.Continuation
     }
 
@@ -32,12 +34,13 @@ final class PunchRegistry: Sendable {
 
     var count: Int { self.state.withLock { $0.entries.count } }
 
+    /// - Parameter signaling: What the two talk over: `relay`, or a backend's name.
     /// - Throws: ``HolePunchError`` `.busy` or `.limitExceeded`.
-    func begin(with peer: PeerID, as side: PunchEvent.Side) throws(HolePunchError) -> Admission {
+    func begin(with peer: PeerID, as side: PunchEvent.Side, over signaling: String = PunchEvent.relaySignaling) throws(HolePunchError) -> Admission {
         let (admission, superseded) = try self.state.withLock { state throws(HolePunchError) -> (Admission, Entry?) in
             let current = state.entries[peer]
             if let current {
-                guard self.yields(current.side, to: side, peer: peer) else {
+                guard self.yields(current, to: side, over: signaling, peer: peer) else {
                     throw HolePunchError(.busy, "a punch with \(peer) is under way")
                 }
             } else if state.entries.count >= self.capacity {
@@ -46,7 +49,7 @@ final class PunchRegistry: Sendable {
             let (stopped, stop) = AsyncStream.makeStream(of: Never.self)
             let id = state.next
             state.next += 1
-            state.entries[peer] = Entry(id: id, side: side, stop: stop)
+            state.entries[peer] = Entry(id: id, side: side, signaling: signaling, stop: stop)
             return (Admission(id: id, stopped: stopped), current)
         }
         // Not under the lock: the end of a stream calls back.
@@ -62,11 +65,11 @@ final class PunchRegistry: Sendable {
         entry?.stop.finish()
     }
 
-    private func yields(_ current: PunchEvent.Side, to new: PunchEvent.Side, peer: PeerID) -> Bool {
-        switch (current, new) {
+    private func yields(_ current: Entry, to new: PunchEvent.Side, over signaling: String, peer: PeerID) -> Bool {
+        switch (current.side, new) {
         case (_, .initiator): false
-        // A new stream for the next attempt: the peer has given the last one up.
-        case (.responder, .responder): true
+        // A new stream for the next attempt: the peer has given the last one up. Over another path it may be a call from before, that took longer.
+        case (.responder, .responder): current.signaling == signaling
         // Both began: the one with the lower id goes on. Each side knows, so exactly one is left.
         case (.initiator, .responder): peer < self.localPeer
         }

@@ -7,6 +7,8 @@ import Logging
 struct PunchSession: Sendable {
     let peer: PeerID
     let side: PunchEvent.Side
+    /// What the two talk over.
+    let signaling: String
     let dialer: any PeerDialer
     var settings: PunchSettings
     let ownAddresses: [Multiaddr]
@@ -14,16 +16,17 @@ struct PunchSession: Sendable {
     let source: DialOptions.AddressSource
     /// Ends when another punch takes the place of this one.
     let stopped: AsyncStream<Never>
-    let hub: PunchEventHub
+    let hub: EventBroadcast<PunchEvent>
     let logger: Logger
     private let startedAt = ContinuousClock.now
 
     init(
-        peer: PeerID, side: PunchEvent.Side, dialer: any PeerDialer, settings: PunchSettings, ownAddresses: [Multiaddr],
-        selection: PunchAddresses, source: DialOptions.AddressSource, stopped: AsyncStream<Never>, hub: PunchEventHub, logger: Logger
+        peer: PeerID, side: PunchEvent.Side, signaling: String, dialer: any PeerDialer, settings: PunchSettings, ownAddresses: [Multiaddr],
+        selection: PunchAddresses, source: DialOptions.AddressSource, stopped: AsyncStream<Never>, hub: EventBroadcast<PunchEvent>, logger: Logger
     ) {
         self.peer = peer
         self.side = side
+        self.signaling = signaling
         self.dialer = dialer
         self.settings = settings
         self.ownAddresses = ownAddresses
@@ -60,12 +63,12 @@ struct PunchSession: Sendable {
 
     /// - Parameter directAddresses: Where to dial in the ordinary way at once. Nil: never dial like that.
     func run(_ machine: some PunchStateMachine, over channel: any PunchChannel, directly directAddresses: [Multiaddr]?) async throws
-        -> any Connection
+        -> HolePuncher.Outcome
     {
         do {
-            let connection = try await self.drive(machine, over: channel, directly: directAddresses)
+            let outcome = try await self.drive(machine, over: channel, directly: directAddresses)
             channel.finish()
-            return connection
+            return outcome
         } catch {
             channel.close()
             throw error
@@ -73,7 +76,7 @@ struct PunchSession: Sendable {
     }
 
     private func drive(_ machine: some PunchStateMachine, over channel: any PunchChannel, directly directAddresses: [Multiaddr]?) async throws
-        -> any Connection
+        -> HolePuncher.Outcome
     {
         let clock = ContinuousClock()
         var machine = machine
@@ -94,14 +97,14 @@ struct PunchSession: Sendable {
             var action = machine.started(now: clock.now)
 
             while true {
-                for failure in machine.failures.dropFirst(reported) { self.emit(.attemptFailed(failure), over: channel.name) }
+                for failure in machine.failures.dropFirst(reported) { self.emit(.attemptFailed(failure)) }
                 reported = machine.failures.count
                 switch action {
                 case .send(let message):
                     dial?.cancel()
                     dial = nil
                     if case .connect = message, let method = self.settings.method(of: machine.attempt) {
-                        self.emit(.started(attempt: machine.attempt, method: method), over: channel.name)
+                        self.emit(.started(attempt: machine.attempt, method: method))
                     }
                     do {
                         try await channel.send(message)
@@ -111,15 +114,15 @@ struct PunchSession: Sendable {
                         continue
                     }
                 case .dial(let addresses, let roundTrip):
-                    self.emit(.synchronized(roundTrip: roundTrip, addresses: addresses), over: channel.name)
+                    self.emit(.synchronized(roundTrip: roundTrip, addresses: addresses))
+                    let attempt = machine.attempt
                     let task = self.punch(addresses, until: machine.deadline)
                     dial = task
-                    let attempt = machine.attempt
                     group.addTask { .dialed(attempt, await Self.result(of: task)) }
                     if directAddresses != nil { self.dialDirectly(addresses, in: &group) }
                 case .fail(var error):
                     error.attempts += directFailures
-                    throw self.failed(error, over: channel.name)
+                    throw self.failed(error)
                 case .none:
                     break
                 }
@@ -139,19 +142,19 @@ struct PunchSession: Sendable {
                 case .signalingEnded(let error):
                     if error is PunchDecodingError {
                         throw self.failed(
-                            HolePunchError(.protocolViolation, "the peer broke the rules", attempts: machine.failures, cause: error), over: channel.name)
+                            HolePunchError(.protocolViolation, "the peer broke the rules", attempts: machine.failures, cause: error))
                     }
                     action = machine.signalingEnded(because: error)
                 case .dialed(let attempt, .success(let connection)):
                     machine.dialSucceeded()
-                    self.succeeded(connection, by: self.settings.method(of: attempt) ?? .tcpHolePunch, over: channel.name)
-                    return connection
+                    return self.succeeded(connection, by: self.settings.method(of: attempt) ?? .tcpHolePunch)
                 case .dialed(let attempt, .failure(let error)):
                     action = machine.dialFailed(attempt, because: error, now: clock.now)
                 case .dialedDirectly(.success(let connection)):
                     machine.dialSucceeded()
-                    self.succeeded(connection, by: .direct, over: channel.name)
-                    return connection
+                    // The peer's dial of the same moment ends every wait for a connection: what it used is the hole.
+                    let isPunched = dial != nil && connection.role == .listener
+                    return self.succeeded(connection, by: isPunched ? self.settings.method(of: machine.attempt) ?? .direct : .direct)
                 case .dialedDirectly(.failure(let error)):
                     directFailures.append(.init(number: machine.attempt, method: .direct, error: error))
                     action = .none
@@ -159,23 +162,24 @@ struct PunchSession: Sendable {
                     action = machine.deadlineReached(now: clock.now)
                 case .superseded:
                     throw self.failed(
-                        HolePunchError(.busy, "the peer began a punch of its own, or anew", attempts: machine.failures), over: channel.name)
+                        HolePunchError(.busy, "the peer began a punch of its own, or anew", attempts: machine.failures))
                 }
             }
         }
     }
 
-    func failed(_ error: HolePunchError, over signaling: String) -> HolePunchError {
-        self.emit(.failed(error), over: signaling)
+    func failed(_ error: HolePunchError) -> HolePunchError {
+        self.emit(.failed(error))
         return error
     }
 
-    private func succeeded(_ connection: any Connection, by method: PunchMethod, over signaling: String) {
-        self.emit(.succeeded(connection, method: method, duration: .now - self.startedAt), over: signaling)
+    private func succeeded(_ connection: any Connection, by method: PunchMethod) -> HolePuncher.Outcome {
+        self.emit(.succeeded(connection, method: method, duration: .now - self.startedAt))
+        return (connection, method)
     }
 
-    private func emit(_ kind: PunchEvent.Kind, over signaling: String) {
-        self.hub.emit(PunchEvent(peer: self.peer, side: self.side, signaling: signaling, kind: kind))
+    private func emit(_ kind: PunchEvent.Kind) {
+        self.hub.emit(PunchEvent(peer: self.peer, side: self.side, signaling: self.signaling, kind: kind))
     }
 
     private func receive(from channel: any PunchChannel, in group: inout ThrowingTaskGroup<Input, any Error>) {
@@ -186,6 +190,8 @@ struct PunchSession: Sendable {
 
     /// The role after a simultaneous open, where both ends dialed, is agreed on beforehand: the side that answered (`A`) is the client, the
     /// other (`B`) the server (DCUtR, "The Protocol" step 5, as amended by libp2p/specs#361).
+    ///
+    /// go-libp2p does it the other way round (go-libp2p#3171): the dialer finds out by the peer's silence.
     ///
     /// Where the NAT here gives every destination another port the peer's SYN goes astray: no simultaneous open can come about, only a dial that
     /// the peer's **listener** accepts, and there this end is the client whatever its side.

@@ -26,6 +26,11 @@ struct SignalingReplayGuard {
         return true
     }
 
+    /// Takes `message` for one that never came.
+    mutating func forget(_ message: SignalingMessage) {
+        self.expiries[Key(peer: message.sender, session: message.senderSession)] = nil
+    }
+
     /// Another call of a conversation that goes on: a recording of it may be played for longer.
     mutating func repeated(_ message: SignalingMessage) {
         let key = Key(peer: message.sender, session: message.senderSession)

@@ -12,10 +12,18 @@ public protocol Signaling: Sendable {
     /// For records and people: `memory`, `gun`, `dht`.
     var name: String { get }
 
+    /// What a message takes on top of a round trip through the network, as where mailboxes are looked into every few seconds. Peers wait longer
+    /// for each other by that.
+    var typicalDelay: Duration { get }
+
     /// Hands `envelope` over. Returning says nothing about its arrival.
     func send(_ envelope: SignedEnvelope, to peer: PeerID) async throws
 
     /// What arrives for this node from now on, for one reader; every reader gets everything. Bounded: the oldest are dropped. Ends when
     /// the backend does.
     func envelopes() -> AsyncStream<SignedEnvelope>
+}
+
+extension Signaling {
+    public var typicalDelay: Duration { .zero }
 }

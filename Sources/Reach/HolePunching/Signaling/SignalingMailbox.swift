@@ -51,6 +51,11 @@ final class SignalingMailbox: Sendable {
         }
     }
 
+    /// Takes a call for one that never came: it was refused.
+    func forget(_ call: SignalingMessage) {
+        self.state.withLock { $0.replays.forget(call) }
+    }
+
     /// Returns when the backend ends or the task is cancelled.
     ///
     /// - Parameter begin: Called with the first message of a conversation that a peer begins.

@@ -6,7 +6,7 @@ import Synchronization
 struct StreamPunchChannel: PunchChannel {
     private let messages: MessageStream
 
-    var name: String { "relay" }
+    var name: String { PunchEvent.relaySignaling }
 
     /// - Parameter timeout: For each message; longer than any wait of the state machines.
     init(on stream: any Channel, timeout: Duration) throws {
