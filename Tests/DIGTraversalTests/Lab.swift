@@ -1,4 +1,5 @@
 import DIGCircuitRelay
+import DIGHolePunching
 import DIGIdentity
 import DIGMultiformats
 import DIGNet
@@ -51,9 +52,11 @@ final class Lab: Sendable {
 
     /// A node that listens at `host`, one of the documentation addresses.
     ///
-    /// - Parameter relays: Hold a place for it.
+    /// - Parameters:
+    ///   - relays: Hold a place for it.
+    ///   - signaling: Backends in which it takes part.
     func node(
-        _ host: String, behindNAT: Bool = false, relays: [LabNode] = [], alsoListeningOn more: [String] = [],
+        _ host: String, behindNAT: Bool = false, relays: [LabNode] = [], alsoListeningOn more: [String] = [], signaling: [MemorySignaling] = [],
         _ configure: (inout TraversalConfiguration) -> Void = { _ in }
     ) async throws -> LabNode {
         let logger = Logger(label: "test")
@@ -78,8 +81,8 @@ final class Lab: Sendable {
             identity: try KeyPair.generate(), transports: [LabTransport(lab: self)], group: self.group, configuration: swarmConfiguration, logger: logger)
         let store = MemoryAttemptStore()
         let manager = NATTraversalManager(
-            swarm: swarm, circuits: circuits, dialBacks: dialBacks, identity: identity, store: store, configuration: configuration, group: self.group,
-            logger: logger)
+            swarm: swarm, circuits: circuits, dialBacks: dialBacks, identity: identity, store: store,
+            signaling: signaling.map { $0.end(of: identity.peerID) }, configuration: configuration, group: self.group, logger: logger)
         self.state.withLock { $0.swarms += [swarm, dialBacks] }
         try await swarm.listen(on: [Multiaddr("/ip4/\(host)/tcp/0")] + more.map { try Multiaddr($0) })
         let node = LabNode(identity: identity, swarm: swarm, manager: manager, store: store, running: Task { try await manager.run() })
@@ -249,4 +252,49 @@ final class EventLog: Sendable {
     var started: [TraversalMethod] { self.all.compactMap { if case .started(let method) = $0 { method } else { nil } } }
     var ended: [AttemptRecord] { self.all.compactMap { if case .ended(let record) = $0 { record } else { nil } } }
     var connected: [TraversalMethod] { self.all.compactMap { if case .connected(_, let method) = $0 { method } else { nil } } }
+}
+
+/// Passes envelopes between the nodes of one process.
+final class MemorySignaling: Sendable {
+    private struct State {
+        var readers: [PeerID: [AsyncStream<SignedEnvelope>.Continuation]] = [:]
+        var sent: [PeerID] = []
+        var isDeaf = false
+    }
+
+    let name: String
+    private let state = Mutex(State())
+
+    init(_ name: String) { self.name = name }
+
+    /// For whom something was handed over, in order.
+    var sent: [PeerID] { self.state.withLock { $0.sent } }
+
+    /// From now on nothing arrives.
+    func goDeaf() { self.state.withLock { $0.isDeaf = true } }
+
+    /// Whether `node` reads what arrives.
+    func isRead(by node: LabNode) -> Bool { self.state.withLock { $0.readers[node.peer] != nil } }
+
+    func end(of peer: PeerID) -> any Signaling { End(peer: peer, memory: self) }
+
+    private struct End: Signaling {
+        let peer: PeerID
+        let memory: MemorySignaling
+        var name: String { self.memory.name }
+
+        func send(_ envelope: SignedEnvelope, to peer: PeerID) async throws {
+            let readers = self.memory.state.withLock { state in
+                state.sent.append(peer)
+                return state.isDeaf ? [] : state.readers[peer] ?? []
+            }
+            for reader in readers { reader.yield(envelope) }
+        }
+
+        func envelopes() -> AsyncStream<SignedEnvelope> {
+            let (stream, continuation) = AsyncStream.makeStream(of: SignedEnvelope.self, bufferingPolicy: .bufferingNewest(64))
+            self.memory.state.withLock { $0.readers[self.peer, default: []].append(continuation) }
+            return stream
+        }
+    }
 }

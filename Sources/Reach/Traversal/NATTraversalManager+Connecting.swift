@@ -16,9 +16,11 @@ extension NATTraversalManager {
     /// wait for it.
     ///
     /// - Parameters:
-    ///   - addresses: What is known of the peer, circuit addresses among them. What it said itself about its addresses is added.
+    ///   - addresses: What is known of the peer, circuit addresses among them. What it said itself about its addresses is added. Where there is
+    ///     a backend of signaling, none need be known.
     ///   - source: Who named the addresses: a stranger's private ones are not dialed.
-    ///   - ladder: Replaces the configured mode, order and budgets, for this peer and now.
+    ///   - ladder: Replaces the configured mode, order and budgets, for this peer and now. A punch by a method that it does not name is not made
+    ///     with the peer either while the two are connected, also if the peer begins; that the peer simply dials this node is not prevented.
     /// - Throws: ``TraversalError`` with what each method did; `ConnectionError` with `.closed`; `CancellationError`.
     public func connect(
         to peer: PeerID, addresses: [Multiaddr], source: DialOptions.AddressSource = .user, ladder: LadderConfiguration? = nil
@@ -81,7 +83,7 @@ extension NATTraversalManager {
             statistics = [:]
         }
         let record = self.state.withLock { $0.capabilities.record(of: peer, now: WallClock.nowMilliseconds) }
-        let rungs = LadderPlan.rungs(ladder.methods(learned: statistics), addresses: addresses, capabilities: record, policy: self.configuration.addressPolicy)
+        let rungs = LadderPlan.rungs(ladder.methods(learned: statistics), addresses: addresses, capabilities: record, signaling: self.signaling, policy: self.configuration.addressPolicy)
 
         let new = Climb(result: SharedTask<TraversalResult>(), wish: wish, network: network)
         let (existing, stale) = try self.state.withLock { state throws(ConnectionError) -> (Climb?, Climb?) in
@@ -94,9 +96,10 @@ extension NATTraversalManager {
         }
         if let existing { return (existing, false) }
         stale?.result.cancel()
+        self.restrictions.set(ladder.preferredMethods, for: peer)
         let climb = LadderClimb(
             peer: peer, rungs: rungs, configuration: ladder, source: wish.source, network: network, dialer: self.dialer,
-            watch: { self.signals(about: peer) }, report: { await self.report($0, about: peer, by: new) })
+            watch: { self.signals(about: peer) }, coordinate: { try await self.puncher.punch(peer, over: $0, budget: $1) }, report: { await self.report($0, about: peer, by: new) })
         let task = self.spawn {
             await climb.run(result: new.result)
             self.forget(new, to: peer)
@@ -112,9 +115,11 @@ extension NATTraversalManager {
 
     /// Lets nobody join `climb` any more.
     private func forget(_ climb: Climb, to peer: PeerID) {
-        self.state.withLock { state in
+        let isLast = self.state.withLock { state in
             if state.climbs[peer]?.result === climb.result { state.climbs[peer] = nil }
+            return state.climbs[peer] == nil
         }
+        if isLast, self.swarm.connection(to: peer) == nil { self.restrictions.remove(peer) }
     }
 
     private func report(_ event: TraversalEvent, about peer: PeerID, by climb: Climb) async {
@@ -148,16 +153,16 @@ extension NATTraversalManager {
                 group.addTask {
                     for await event in punches where event.peer == peer {
                         switch event.kind {
-                        case .succeeded(let connection, let method, _): tell(.direct(connection, TraversalMethod(method)))
-                        case .attemptFailed(let attempt):
+                        case .succeeded(let connection, let method, _): tell(.direct(connection, TraversalMethod(method, over: event.signaling)))
+                        case .attemptFailed(let attempt) where event.signaling == PunchEvent.relaySignaling:
                             tell(.punchAttemptFailed(TraversalMethod(attempt.method), cause: LadderClimb.cause(attempt.error)))
                         case .failed(let error) where error.code != .busy:
                             if let open = self.swarm.connection(to: peer), !open.isRelayed {
                                 tell(.direct(open, self.punchMethod(of: open) ?? .direct))
-                            } else {
+                            } else if event.signaling == PunchEvent.relaySignaling {
                                 tell(.punchFailed(cause: "\(error)"))
                             }
-                        case .started, .synchronized, .failed: break
+                        case .started, .synchronized, .failed, .attemptFailed: break
                         }
                     }
                 }
@@ -238,14 +243,16 @@ extension NATTraversalManager {
     func punchHappened(_ event: PunchEvent) async {
         let peer = event.peer
         let network = self.state.withLock { $0.climbs[peer]?.network } ?? self.network
+        let backend = event.signaling == PunchEvent.relaySignaling ? nil : event.signaling
         func record(_ progress: PunchProgress, _ outcome: AttemptRecord.Outcome) -> AttemptRecord {
             AttemptRecord(
                 peer: peer, method: progress.method, addresses: progress.addresses, startedAt: progress.startedAt,
-                duration: ContinuousClock.now - progress.start, outcome: outcome, network: network)
+                duration: ContinuousClock.now - progress.start, outcome: outcome, network: network, signaling: backend)
         }
+        func failed(_ cause: String) -> AttemptRecord.Outcome { .failed(backend.map { "agreed on over \($0): \(cause)" } ?? cause) }
         switch event.kind {
         case .started(_, let punch):
-            let method = TraversalMethod(punch)
+            let method = TraversalMethod(punch, over: event.signaling)
             self.state.withLock { state in
                 var progress = PunchProgress(method)
                 progress.hasFailed = state.punches[peer]?.hasFailed ?? false
@@ -257,15 +264,15 @@ extension NATTraversalManager {
         case .synchronized(_, let addresses):
             self.state.withLock { $0.punches[peer]?.addresses = addresses }
         case .attemptFailed(let attempt):
-            var progress = self.state.withLock { $0.punches[peer] } ?? PunchProgress(TraversalMethod(attempt.method))
-            progress.method = TraversalMethod(attempt.method)
+            var progress = self.state.withLock { $0.punches[peer] } ?? PunchProgress(TraversalMethod(attempt.method, over: event.signaling))
+            progress.method = TraversalMethod(attempt.method, over: event.signaling)
             let obstacle = self.punchObstacle(with: peer).map { "; \($0)" } ?? ""
-            await self.report(.ended(record(progress, .failed("attempt \(attempt.number): \(LadderClimb.cause(attempt.error))\(obstacle)"))), about: peer)
+            await self.report(.ended(record(progress, failed("attempt \(attempt.number): \(LadderClimb.cause(attempt.error))\(obstacle)"))), about: peer)
             self.state.withLock { $0.punches[peer]?.hasFailed = true }
         case .succeeded(let connection, let punch, let duration):
-            var progress = self.state.withLock { $0.punches.removeValue(forKey: peer) } ?? PunchProgress(TraversalMethod(punch))
+            var progress = self.state.withLock { $0.punches.removeValue(forKey: peer) } ?? PunchProgress(TraversalMethod(punch, over: event.signaling))
             if progress.addresses.isEmpty { progress.start = .now - duration }
-            progress.method = TraversalMethod(punch)
+            progress.method = TraversalMethod(punch, over: event.signaling)
             progress.addresses = [connection.remoteAddress]
             await self.report(.ended(record(progress, .succeeded)), about: peer)
             await self.report(.connected(connection, by: progress.method), about: peer)
@@ -273,7 +280,7 @@ extension NATTraversalManager {
             let progress = self.state.withLock { $0.punches.removeValue(forKey: peer) }
             // Attempts that were made have told; the end of the node, and a punch beside another, are nobody's failure.
             guard progress?.hasFailed != true, ![.busy, .closed, .notRelayed].contains(error.code) else { return }
-            await self.report(.ended(record(progress ?? PunchProgress(.tcpHolePunch), .failed("\(error)"))), about: peer)
+            await self.report(.ended(record(progress ?? PunchProgress(TraversalMethod(.tcpHolePunch, over: event.signaling)), failed("\(error)"))), about: peer)
         }
     }
 }
@@ -294,12 +301,13 @@ struct ContactNotingDialer: PeerDialer {
 }
 
 extension TraversalMethod {
-    init(_ method: PunchMethod) {
+    /// - Parameter signaling: What the two ends agreed over.
+    init(_ method: PunchMethod, over signaling: String = PunchEvent.relaySignaling) {
         self =
             switch method {
             case .direct: .direct
-            case .tcpHolePunch: .tcpHolePunch
-            case .tcpSimultaneousOpen: .tcpSimultaneousOpen
+            case .tcpHolePunch: signaling == Self.dhtSignaling ? .dhtAssisted : .tcpHolePunch
+            case .tcpSimultaneousOpen: signaling == Self.dhtSignaling ? .dhtAssisted : .tcpSimultaneousOpen
             }
     }
 }

@@ -51,7 +51,11 @@ extension NATTraversalManager {
                 self.connected(connection)
             case .disconnected(let peer):
                 self.reachability.disconnected(peer)
-                self.state.withLock { _ = $0.methods.removeValue(forKey: peer) }
+                let isClimbed = self.state.withLock { state in
+                    state.methods[peer] = nil
+                    return state.climbs[peer] != nil
+                }
+                if !isClimbed { self.restrictions.remove(peer) }
             case .identified(let info):
                 await self.identified(info)
             case .observed(let address, let connection):

@@ -1,6 +1,6 @@
 import DIGAutoNAT
 public import DIGCircuitRelay
-import DIGHolePunching
+public import DIGHolePunching
 public import DIGIdentity
 import DIGMultiformats
 public import DIGNet
@@ -67,6 +67,9 @@ public final class NATTraversalManager: Service, Sendable {
     /// Connections that the swarm keeps at most, without and with relaying.
     private let connectionLimits: (own: Int, relaying: Int)
     let puncher: HolePuncher
+    /// The names of the backends through which punches can be agreed on without a connection.
+    let signaling: [String]
+    let restrictions: MethodRestrictions
     let portMapper: PortMapper?
     let autoNATv1Server: AutoNATv1Server
     let autoNATv2Server: AutoNATv2Server
@@ -84,10 +87,12 @@ public final class NATTraversalManager: Service, Sendable {
     ///   - dialBacks: Dials peers that ask whether they can be reached: a swarm of its own, with another key, so that what it finds is not what
     ///     the open connections make possible.
     ///   - store: Keeps what came of attempts.
+    ///   - signaling: Ways to agree with peers on a punch without a connection to them, so that no relay is needed and no address need be known.
+    ///     Those that are services run on their own. The one with the name `dht` makes layer 7, the others belong to layer 3; each is tried in turn.
     ///   - group: Its loops carry what is said to the router.
     public init(
         swarm: Swarm, circuits: CircuitRelayTransport, dialBacks: any PeerDialer, identity: KeyPair, store: any AttemptStore = MemoryAttemptStore(),
-        configuration: TraversalConfiguration = .init(), group: any EventLoopGroup, logger: Logger
+        signaling: [any Signaling] = [], configuration: TraversalConfiguration = .init(), group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
         self.swarm = swarm
@@ -136,11 +141,14 @@ public final class NATTraversalManager: Service, Sendable {
 
         var punching = configuration.holePunching
         punching.addressPolicy = policy
-        if let allowed = configuration.ladder.preferredMethods { punching.allow(allowed) }
+        let restrictions = MethodRestrictions(configured: configuration.ladder.preferredMethods, punching: punching)
+        self.restrictions = restrictions
+        self.signaling = signaling.map(\.name)
         self.puncher = HolePuncher(
-            dialer: self.dialer, router: swarm, identity: identity, configuration: punching,
+            dialer: self.dialer, router: swarm, identity: identity, signaling: signaling, configuration: punching,
             localAddresses: { _ in Self.punchAddresses(reachabilityService.snapshot, listening: swarm.listenAddresses) },
-            punchability: { LocalPunchability(reachabilityService.snapshot.tcpMapping) }, logger: logger)
+            punchability: { LocalPunchability(reachabilityService.snapshot.tcpMapping) },
+            allowance: { restrictions.allowance(for: $0, over: $1) }, logger: logger)
 
         var mapping = configuration.portMapping
         mapping.addressPolicy = policy
@@ -250,7 +258,7 @@ public final class NATTraversalManager: Service, Sendable {
                 listenAddresses: self.swarm.listenAddresses, announcedAddresses: self.swarm.announcedAddresses, reachability: self.reachability.snapshot,
                 portMapping: await self.portMapper?.status, relayAddresses: self.state.withLock { $0.relayAddresses },
                 relayService: self.relayService.statistics, network: self.network, udp: self.state.withLock { $0.udpBehavior },
-                udpProblem: self.state.withLock { $0.udpProblem })
+                udpProblem: self.state.withLock { $0.udpProblem }, signaling: self.signaling)
         }
     }
 
@@ -290,17 +298,3 @@ public final class NATTraversalManager: Service, Sendable {
 }
 
 extension Swarm: ConnectionProtector {}
-
-extension HolePunchingConfiguration {
-    /// Leaves out what is not among `methods`: a punch begins by itself wherever there is a relayed connection.
-    fileprivate mutating func allow(_ methods: [TraversalMethod]) {
-        self.methods = methods.compactMap { method in
-            switch method {
-            case .tcpHolePunch: .tcpHolePunch
-            case .tcpSimultaneousOpen: .tcpSimultaneousOpen
-            case .local, .direct, .portMapping, .circuitRelay, .webSocket: nil
-            }
-        }
-        self.dialsDirectlyToo = self.dialsDirectlyToo && methods.contains(.direct)
-    }
-}

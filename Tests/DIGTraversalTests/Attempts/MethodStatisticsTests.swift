@@ -30,7 +30,7 @@ struct MethodStatisticsTests {
         ]
         var configuration = LadderConfiguration()
         configuration.mode = .sequential
-        #expect(configuration.methods(learned: learned) == [.webSocket, .local, .direct, .tcpHolePunch, .tcpSimultaneousOpen, .circuitRelay, .portMapping])
+        #expect(configuration.methods(learned: learned) == [.webSocket, .local, .direct, .tcpHolePunch, .tcpSimultaneousOpen, .circuitRelay, .dhtAssisted, .portMapping])
         configuration.mode = .race
         #expect(configuration.methods(learned: learned).prefix(3) == [.local, .direct, .webSocket])
         configuration.preferredMethods = [.circuitRelay, .direct, .circuitRelay]

@@ -1,3 +1,4 @@
+import DIGHolePunching
 import DIGIdentity
 import DIGMultiformats
 import DIGNet
@@ -43,6 +44,7 @@ struct LadderClimbTests {
                 let signals = dialer.signals()
                 return { tell in for await signal in signals { tell(signal) } }
             },
+            coordinate: { [dialer] name, _ in try await dialer.coordinate(name) },
             report: { event in
                 switch event {
                 case .ended(let record): reports.records.withLock { $0.append(record) }
@@ -157,6 +159,57 @@ struct LadderClimbTests {
         #expect(error?.attempts.first?.addresses == [named, heard])
     }
 
+    @Test("A punch is agreed on through the backends in turn, and recorded by the puncher; the method is the one that it came about by")
+    func signaling() async throws {
+        let reports = Reports()
+        let rung = LadderStateMachine.Rung(method: .tcpHolePunch, addresses: [], signaling: ["gun", "post"])
+        let climb = try self.climb([rung], reports: reports)
+        let result = SharedTask<TraversalResult>()
+        let running = Task { await climb.run(result: result) }
+        self.dialer.answer("gun", with: .failure(HolePunchError(.signalingFailed, "nobody there")))
+        self.dialer.answer("post", with: .success((ScriptedConnection(to: climb.peer, at: self.direct), .tcpSimultaneousOpen)))
+        // Others' punches are no news.
+        self.dialer.tell(.punchFailed(cause: "another"))
+        #expect(try await result.wait().method == .tcpSimultaneousOpen)
+        await running.value
+        #expect(self.dialer.coordinated == ["gun", "post"])
+        #expect(reports.records.withLock { $0.isEmpty })
+        #expect(reports.connected.withLock { $0 } == [.tcpSimultaneousOpen])
+    }
+
+    @Test("In sequence a punch goes over the relay; if there is no way through that, over a backend, and then over the DHT (LAY-03, LAY-07)")
+    func signalingInPlaceOfRelay() async throws {
+        let reports = Reports()
+        var rung = LadderStateMachine.Rung(method: .tcpHolePunch, addresses: [self.circuit], signaling: ["gun"])
+        rung.heard = []
+        let climb = try self.climb([rung, .init(method: .dhtAssisted, addresses: [], signaling: ["dht"])], mode: .sequential, reports: reports)
+        let result = SharedTask<TraversalResult>()
+        let running = Task { await climb.run(result: result) }
+        await self.dialer.dialed(self.circuit)
+        #expect(self.dialer.coordinated.isEmpty)
+        self.dialer.answer(self.circuit, with: .failure(ConnectionError(.closed, "no reservation")))
+        self.dialer.answer("gun", with: .failure(HolePunchError(.closed, "nobody reads gun")))
+        self.dialer.answer("dht", with: .success((ScriptedConnection(to: climb.peer, at: self.direct), .tcpHolePunch)))
+        #expect(try await result.wait().method == .dhtAssisted)
+        await running.value
+        // Of a punch that nobody began nobody else tells.
+        #expect(reports.records.withLock { $0.map(\.outcome) } == [.failed("nobody reads gun")])
+        #expect(reports.started.withLock { $0 } == [.tcpHolePunch, .dhtAssisted])
+    }
+
+    @Test("While the peer's own punch is under way, this end waits for what comes of it")
+    func signalingBusy() async throws {
+        let climb = try self.climb([.init(method: .dhtAssisted, addresses: [], signaling: ["dht"])], reports: Reports())
+        let result = SharedTask<TraversalResult>()
+        let running = Task { await climb.run(result: result) }
+        self.dialer.answer("dht", with: .failure(HolePunchError(.busy, "the peer's")))
+        while self.dialer.coordinated.isEmpty { await Task.yield() }
+        self.dialer.tell(.direct(ScriptedConnection(to: climb.peer, at: self.direct), .tcpHolePunch))
+        #expect(try await result.wait().method == .tcpHolePunch)
+        await running.value
+        #expect(self.dialer.runningCount == 0)
+    }
+
     @Test("A connection that came about unnoticed is no failure")
     func unnoticed() async throws {
         let climb = try self.climb([.direct], reports: Reports())
@@ -192,6 +245,8 @@ final class ScriptedDialer: PeerDialer {
         var watchers: [AsyncStream<LadderClimb.Signal>.Continuation] = []
         var sources: [Multiaddr: Set<DialOptions.AddressSource>] = [:]
         var open: ScriptedConnection?
+        var outcomes: [String: Result<HolePuncher.Outcome, any Error>] = [:]
+        var coordinated: [String] = []
     }
 
     let localPeer: PeerID
@@ -205,6 +260,27 @@ final class ScriptedDialer: PeerDialer {
 
     func answer(_ address: Multiaddr, with result: Result<ScriptedConnection, any Error>) {
         self.state.withLock { $0.answers[address] = result }
+    }
+
+    /// What comes of a punch over a backend.
+    func answer(_ backend: String, with result: Result<HolePuncher.Outcome, any Error>) {
+        self.state.withLock { $0.outcomes[backend] = result }
+    }
+
+    /// The backends used, in order.
+    var coordinated: [String] { self.state.withLock { $0.coordinated } }
+
+    func coordinate(_ backend: String) async throws -> HolePuncher.Outcome {
+        self.state.withLock { state in
+            state.running += 1
+            state.coordinated.append(backend)
+        }
+        defer { self.state.withLock { $0.running -= 1 } }
+        while true {
+            try Task.checkCancellation()
+            if let outcome = self.state.withLock({ $0.outcomes[backend] }) { return try outcome.get() }
+            await Task.yield()
+        }
     }
 
     /// What ``connection(to:)`` answers.

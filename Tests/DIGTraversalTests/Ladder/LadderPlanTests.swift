@@ -58,4 +58,25 @@ struct LadderPlanTests {
         #expect(rungs[1].heard == [said[7], said[8]])
         #expect(rungs[4].addresses.isEmpty && rungs[4].heard == [said[9]])
     }
+
+    @Test("Without any address there are the punches that a backend can agree on: one rung for layer 3, one for the DHT (LAY-07)")
+    func signaling() throws {
+        let methods = TraversalPreset.dualRole.methods
+        func rungs(_ addresses: [Multiaddr], _ signaling: [String], _ methods: [TraversalMethod] = methods) -> [LadderStateMachine.Rung] {
+            LadderPlan.rungs(methods, addresses: addresses, capabilities: nil, signaling: signaling, policy: self.lab)
+        }
+        #expect(rungs([], []).isEmpty)
+        #expect(
+            rungs([], ["dht", "gun", "post"]) == [
+                .init(method: .tcpHolePunch, addresses: [], signaling: ["gun", "post"]), .init(method: .dhtAssisted, addresses: [], signaling: ["dht"]),
+            ])
+        #expect(rungs([], ["gun", "dht"], [.tcpSimultaneousOpen]) == [.init(method: .tcpSimultaneousOpen, addresses: [], signaling: ["gun"])])
+        #expect(rungs([], ["gun", "dht"], [.direct, .circuitRelay]).isEmpty)
+        let circuit = try Multiaddr("/ip4/203.0.113.4/tcp/443/p2p/\(KeyPair.generate().peerID)/p2p-circuit")
+        #expect(
+            rungs([circuit], ["gun"]) == [
+                .init(method: .tcpHolePunch, addresses: [circuit], signaling: ["gun"]), .init(method: .tcpSimultaneousOpen, addresses: [circuit]),
+                .init(method: .circuitRelay, addresses: [circuit]),
+            ])
+    }
 }

@@ -72,6 +72,65 @@ struct LadderStateMachineTests {
         #expect(self.drain(&machine, after: .seconds(1)) == [.connected(.tcpHolePunch), .cancel(.direct, cause: nil)])
     }
 
+    /// A punch that needs no connection.
+    private func signaled(_ method: TraversalMethod) -> LadderStateMachine.Rung {
+        LadderStateMachine.Rung(method: method, addresses: [], signaling: [method == .dhtAssisted ? "dht" : "gun"])
+    }
+
+    private func race(_ rungs: [LadderStateMachine.Rung]) -> LadderStateMachine {
+        LadderStateMachine(rungs: rungs, configuration: LadderConfiguration(), now: self.start)
+    }
+
+    @Test("With nothing but backends of signaling, the punches follow one another: each has its whole budget (LAY-03, LAY-07)")
+    func signaling() {
+        var machine = self.race([self.signaled(.tcpHolePunch), self.signaled(.dhtAssisted)])
+        #expect(self.drain(&machine, after: .zero) == [.start(self.signaled(.tcpHolePunch))])
+        #expect(machine.deadline == self.start + .seconds(25))
+        #expect(self.drain(&machine, after: .seconds(24)) == [])
+        #expect(
+            self.drain(&machine, after: .seconds(25)) == [
+                .cancel(.tcpHolePunch, cause: "no connection within 25.0 seconds"), .start(self.signaled(.dhtAssisted)),
+            ])
+        #expect(machine.deadline == self.start + .seconds(55))
+        machine.failed(.dhtAssisted, now: self.start + .seconds(26))
+        #expect(self.drain(&machine, after: .seconds(26)) == [.fail])
+        #expect(machine.isFinished)
+    }
+
+    @Test("A punch that waits for another holds up nothing else")
+    func signalingBesides() {
+        var machine = self.race([self.rung(.direct), self.signaled(.tcpHolePunch), self.signaled(.dhtAssisted), self.rung(.webSocket)])
+        #expect(self.drain(&machine, after: .zero) == [.start(self.rung(.direct))])
+        #expect(self.drain(&machine, after: .milliseconds(250)) == [.start(self.signaled(.tcpHolePunch))])
+        #expect(self.drain(&machine, after: .milliseconds(500)) == [.start(self.rung(.webSocket))])
+        #expect(self.drain(&machine, after: .seconds(1)) == [])
+        machine.failed(.tcpHolePunch, now: self.start + .seconds(2))
+        #expect(self.drain(&machine, after: .seconds(2)) == [.start(self.signaled(.dhtAssisted))])
+    }
+
+    @Test("In a race with a relay, backends of signaling are for when there is no way through it")
+    func signalingAfterRelay() {
+        let rungs = [self.rung(.direct), self.signaled(.tcpHolePunch), self.rung(.circuitRelay), self.signaled(.dhtAssisted)]
+        var failing = self.race(rungs)
+        _ = self.drain(&failing, after: .zero) + self.drain(&failing, after: .milliseconds(250))
+        #expect(self.drain(&failing, after: .seconds(1)) == [])
+        failing.failed(.circuitRelay, now: self.start + .seconds(1))
+        #expect(self.drain(&failing, after: .seconds(1)) == [.start(self.signaled(.tcpHolePunch))])
+        failing.failed(.direct, now: self.start + .seconds(2))
+        failing.failed(.tcpHolePunch, now: self.start + .seconds(3))
+        #expect(self.drain(&failing, after: .seconds(3)) == [.start(self.signaled(.dhtAssisted))])
+        failing.succeeded(.dhtAssisted, now: self.start + .seconds(9))
+        #expect(self.drain(&failing, after: .seconds(9)) == [.connected(.dhtAssisted)])
+        #expect(failing.isFinished)
+
+        var working = self.race(rungs)
+        _ = self.drain(&working, after: .zero) + self.drain(&working, after: .milliseconds(250))
+        working.succeeded(.circuitRelay, now: self.start + .seconds(1))
+        working.failed(.direct, now: self.start + .seconds(2))
+        #expect(self.drain(&working, after: .seconds(60)) == [.connected(.circuitRelay)])
+        #expect(working.isFinished)
+    }
+
     @Test("A relayed success lets the direct methods go on; a direct one ends the race")
     func relayedFirst() {
         var machine = self.machine([.direct, .circuitRelay, .webSocket], .race)

@@ -20,7 +20,7 @@ enum PathDescription {
             }
         }
         switch path.method {
-        case .tcpHolePunch, .tcpSimultaneousOpen: place = "through the NAT"
+        case .tcpHolePunch, .tcpSimultaneousOpen, .dhtAssisted: place = "through the NAT"
         case .portMapping: place = "through a mapped port"
         case .local, .direct, .circuitRelay, .webSocket: break
         }

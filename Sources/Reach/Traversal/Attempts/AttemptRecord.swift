@@ -21,11 +21,14 @@ public struct AttemptRecord: Hashable, Sendable, CustomStringConvertible {
     public var outcome: Outcome
     /// The network this node was in, see ``NetworkFingerprint``.
     public var network: NetworkFingerprint
+    /// For a punch that was agreed on without a connection: the backend of signaling, such as `gun` or `dht`.
+    public var signaling: String?
 
     public static let maximumAddressCount = 16
 
     public init(
-        peer: PeerID, method: TraversalMethod, addresses: [Multiaddr], startedAt: UInt64, duration: Duration, outcome: Outcome, network: NetworkFingerprint
+        peer: PeerID, method: TraversalMethod, addresses: [Multiaddr], startedAt: UInt64, duration: Duration, outcome: Outcome, network: NetworkFingerprint,
+        signaling: String? = nil
     ) {
         self.peer = peer
         self.method = method
@@ -34,13 +37,14 @@ public struct AttemptRecord: Hashable, Sendable, CustomStringConvertible {
         self.duration = duration
         self.outcome = outcome
         self.network = network
+        self.signaling = signaling
     }
 
     public var description: String {
         let seconds = Double(self.duration.components.seconds) + Double(self.duration.components.attoseconds) * 1e-18
         let time = "\((seconds * 1000).rounded() / 1000) s"
         return switch self.outcome {
-        case .succeeded: "\(self.method.rawValue): connected in \(time)"
+        case .succeeded: "\(self.method.rawValue): connected in \(time)\(self.signaling.map { ", agreed on over \($0)" } ?? "")"
         case .failed(let cause): "\(self.method.rawValue): \(cause) (\(time))"
         case .overtaken: "\(self.method.rawValue): given up after \(time), another method was faster"
         }

@@ -181,6 +181,14 @@ public struct Diagnosis: Hashable, Sendable {
                     method: method, works: isDirect || !environment.relayAddresses.isEmpty ? true : nil,
                     reason: isDirect ? "not needed to be reached" : environment.relayAddresses.isEmpty ? "to peers that have a relay" : "in both directions")
             case .webSocket: Outlook(method: method, works: nil, reason: "to peers that listen for it")
+            case .dhtAssisted:
+                if !environment.signaling.contains(TraversalMethod.dhtSignaling) {
+                    Outlook(method: method, works: false, reason: "this node takes no part in a DHT that keeps mailboxes")
+                } else if environment.reachability.tcpMapping.behavior == .endpointDependent {
+                    Outlook(method: method, works: nil, reason: "only with peers behind open NATs: this NAT takes another port for each peer")
+                } else {
+                    Outlook(method: method, works: nil, reason: "to peers of the same DHT, without a relay")
+                }
             }
         }
     }

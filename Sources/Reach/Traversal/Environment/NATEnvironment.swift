@@ -22,6 +22,8 @@ public struct NATEnvironment: Sendable {
     public var udp: NATBehavior?
     /// Why it is not known though servers were asked, for a person.
     public var udpProblem: String?
+    /// The backends through which punches can be agreed on without a connection.
+    public var signaling: [String] = []
 
     /// The class of this node, by proof.
     public var tier: ConnectionTier {

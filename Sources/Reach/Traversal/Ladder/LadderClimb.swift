@@ -1,3 +1,4 @@
+import DIGHolePunching
 import DIGIdentity
 import DIGMultiformats
 import DIGNet
@@ -8,9 +9,9 @@ struct LadderClimb: Sendable {
     enum Signal: Sendable {
         /// The peer dialed, or a punch went through: not a dial of the climb's own.
         case direct(any Connection, TraversalMethod)
-        /// One attempt of a punch is over; others follow, perhaps by another method.
+        /// One attempt of a punch over a relayed connection is over; others follow, perhaps by another method.
         case punchAttemptFailed(TraversalMethod, cause: String)
-        /// No attempt follows.
+        /// No attempt follows over a relayed connection.
         case punchFailed(cause: String)
     }
 
@@ -25,11 +26,19 @@ struct LadderClimb: Sendable {
     let dialer: any PeerDialer
     /// Begins to listen for signals at once; none is missed that comes between the call and the call of what it returns.
     let watch: @Sendable () -> Watcher
+    /// Agrees with the peer on a punch through a backend of signaling, and makes it.
+    let coordinate: @Sendable (_ signaling: String, _ budget: Duration) async throws -> HolePuncher.Outcome
     /// Punches tell of their attempts themselves: of those, only what came before and what took too long is reported here.
     let report: @Sendable (TraversalEvent) async -> Void
 
     private enum Event: Sendable {
         case ended(TraversalMethod, Result<any Connection, any Error>)
+        /// The peer will be talked to through a backend: this end makes the punch.
+        case coordinating(TraversalMethod)
+        /// Such a punch is over.
+        ///
+        /// - Parameter how: Nil if a connection was there already.
+        case punched(TraversalMethod, any Connection, how: TraversalMethod?)
         case signal(Signal)
         case wake
     }
@@ -37,6 +46,8 @@ struct LadderClimb: Sendable {
     private struct Running {
         var rung: LadderStateMachine.Rung
         var task: Task<Void, Never>?
+        /// A punch that this climb makes, so that what is told of others does not concern it.
+        var isOwnPunch = false
         var start: ContinuousClock.Instant
         var startedAt: UInt64
     }
@@ -91,7 +102,7 @@ struct LadderClimb: Sendable {
                     }
                     let task = Task {
                         do {
-                            continuation.yield(.ended(rung.method, .success(try await self.attempt(rung))))
+                            continuation.yield(try await self.attempt(rung) { continuation.yield(.coordinating(rung.method)) })
                         } catch {
                             continuation.yield(.ended(rung.method, .failure(error)))
                         }
@@ -142,9 +153,20 @@ struct LadderClimb: Sendable {
                 await ended(method, .succeeded)
                 machine.succeeded(method, now: clock.now)
             case .ended(let method, .failure(let error)):
-                guard running[method] != nil else { continue }
-                await ended(method, .failed(Self.cause(error)))
+                guard let entry = running[method] else { continue }
+                // A backend that nobody reads was not even asked.
+                let isTold = entry.isOwnPunch && (error as? HolePunchError).map { $0.code != .closed } ?? false
+                await ended(method, .failed(Self.cause(error)), isToldElsewhere: isTold)
                 machine.failed(method, now: clock.now)
+            case .coordinating(let method):
+                running[method]?.isOwnPunch = true
+            case .punched(let method, let connection, let how):
+                guard running[method] != nil else { continue }
+                connections[method] = connection
+                let isPunched = how?.isPunch == true
+                await ended(method, isPunched ? .succeeded : .overtaken, isToldElsewhere: isPunched)
+                await connected(connection, by: how ?? .direct)
+                machine.stop()
             case .signal(.direct(let connection, let method)):
                 if let punch = running.keys.first(where: \.isPunch) {
                     connections[punch] = connection
@@ -153,7 +175,7 @@ struct LadderClimb: Sendable {
                 await connected(connection, by: method)
                 machine.stop()
             case .signal(.punchAttemptFailed(let method, let cause)):
-                guard running[method] != nil, self.rungs.contains(where: { $0.method.isPunch && $0.method != method }) else { continue }
+                guard let entry = running[method], !entry.isOwnPunch, self.rungs.contains(where: { $0.method.isPunch && $0.method != method }) else { continue }
                 // The next attempt may be of the other method, whose turn it is then.
                 guard method == .tcpHolePunch else { continue }
                 running[method]?.task?.cancel()
@@ -161,7 +183,7 @@ struct LadderClimb: Sendable {
                 machine.failed(method, now: clock.now)
             case .signal(.punchFailed(let cause)):
                 punchFailure = cause
-                for method in running.keys where method.isPunch {
+                for (method, entry) in running where method.isPunch && !entry.isOwnPunch {
                     running[method]?.task?.cancel()
                     await ended(method, .failed(cause), isToldElsewhere: true)
                     machine.failed(method, now: clock.now)
@@ -180,33 +202,65 @@ struct LadderClimb: Sendable {
 
     // MARK: Attempts
 
-    private func attempt(_ rung: LadderStateMachine.Rung) async throws -> any Connection {
+    private func attempt(_ rung: LadderStateMachine.Rung, coordinating: () -> Void) async throws -> Event {
         var options = DialOptions()
         options.source = self.source
         options.timeout = self.configuration.budget(of: rung.method)
-        if rung.method.isPunch { return try await self.punch(rung, options: options) }
+        if rung.method.isPunch { return try await self.punch(rung, options: options, coordinating: coordinating) }
         if rung.method.isRelayed {
-            if let open = self.dialer.connection(to: self.peer) { return open }
+            if let open = self.dialer.connection(to: self.peer) { return .ended(rung.method, .success(open)) }
         } else {
             options.requiresDirect = true
         }
         // Of its own: it must not wait for what another method does.
         options.requiresNew = true
-        return try await self.dial(rung, options: options)
+        return .ended(rung.method, .success(try await self.dial(rung, options: options)))
     }
 
-    /// Opens the path through which the two ends agree, and waits: the end that was called begins (DCUtR, "Upgrading").
-    private func punch(_ rung: LadderStateMachine.Rung, options: DialOptions) async throws -> any Connection {
-        let connection: any Connection
-        if let open = self.dialer.connection(to: self.peer) {
-            connection = open
-        } else {
-            connection = try await self.dial(rung, options: options)
+    /// Opens the path through which the two ends agree, and waits: the end that was called begins (DCUtR, "Upgrading"). Without such a path the
+    /// two agree through the backends of signaling, and this end begins.
+    private func punch(_ rung: LadderStateMachine.Rung, options: DialOptions, coordinating: () -> Void) async throws -> Event {
+        var connection = self.dialer.connection(to: self.peer)
+        if connection == nil, !rung.allAddresses.isEmpty {
+            do {
+                connection = try await self.dial(rung, options: options)
+            } catch {
+                try Task.checkCancellation()
+                guard !rung.signaling.isEmpty else { throw error }
+            }
         }
-        guard connection.isRelayed else { return connection }
-        // The direct connection is reported from elsewhere; the machine ends this wait.
-        try await Task.sleep(for: self.configuration.budget(of: rung.method) * 2)
-        throw ConnectionError(.timedOut, "the peer did not get through")
+        if let connection {
+            guard connection.isRelayed else { return .ended(rung.method, .success(connection)) }
+            // The direct connection is reported from elsewhere; the machine ends this wait.
+            try await Task.sleep(for: self.configuration.budget(of: rung.method) * 2)
+            throw ConnectionError(.timedOut, "the peer did not get through")
+        }
+        coordinating()
+        var failure: any Error = ConnectionError(.allAttemptsFailed, "there is no way to agree with the peer on a punch")
+        for backend in rung.signaling {
+            do {
+                let (connection, method) = try await self.coordinate(backend, for: rung)
+                return .punched(rung.method, connection, how: method.map { TraversalMethod($0, over: backend) })
+            } catch {
+                try Task.checkCancellation()
+                failure = error
+            }
+        }
+        throw failure
+    }
+
+    /// Between looks at whether another punch with the peer is over.
+    private static let busyRetryInterval: Duration = .milliseconds(250)
+
+    private func coordinate(_ backend: String, for rung: LadderStateMachine.Rung) async throws -> HolePuncher.Outcome {
+        while true {
+            do {
+                return try await self.coordinate(backend, self.configuration.budget(of: rung.method))
+            } catch let error as HolePunchError where error.code == .busy {
+                // The peer has begun one, which is as good. What comes of it is reported; if nothing does, it is this end's turn.
+                try await Task.sleep(for: Self.busyRetryInterval)
+            }
+        }
     }
 
     /// Dials what the user named on the user's word, and what the peer says about itself on a stranger's, at the same time.

@@ -3,7 +3,8 @@ import DIGMultiformats
 /// Decides which method is tried when, for one peer. Opens nothing.
 ///
 /// The owner drains ``poll(now:)`` after each input and when ``deadline`` has passed. Early and repeated polls are harmless. Punching is a
-/// rung in sequential mode, and where nothing may be relayed: in a race it begins by itself as soon as a relayed connection is there.
+/// rung in sequential mode, and where nothing may be relayed: in a race it begins by itself as soon as a relayed connection is there. If none comes
+/// about, those punches have their turn that can be agreed on in another way. Of two punches the second waits: they would take each other's ports.
 struct LadderStateMachine {
     typealias Instant = ContinuousClock.Instant
 
@@ -14,6 +15,8 @@ struct LadderStateMachine {
         var addresses: [Multiaddr]
         /// What the peer says about itself: a stranger's word.
         var heard: [Multiaddr] = []
+        /// For punches: the backends through which the two ends can agree without a connection.
+        var signaling: [String] = []
 
         var allAddresses: [Multiaddr] { self.addresses + self.heard }
     }
@@ -31,6 +34,8 @@ struct LadderStateMachine {
     private let configuration: LadderConfiguration
     /// Not started, in order.
     private var waiting: [Rung]
+    /// Punches for the case that there will be no relayed connection.
+    private var reserve: [Rung] = []
     private var running: [TraversalMethod: Instant] = [:]
     private var actions: [Action] = []
     private var nextStartAt: Instant
@@ -43,11 +48,12 @@ struct LadderStateMachine {
         self.configuration = configuration
         let beginsByItself = configuration.mode == .race && rungs.contains { $0.method.isRelayed }
         self.waiting = beginsByItself ? rungs.filter { !$0.method.isPunch } : rungs
+        if beginsByItself { self.reserve = rungs.filter { $0.method.isPunch && !$0.signaling.isEmpty } }
         self.nextStartAt = now
     }
 
     /// Whether nothing more will happen.
-    var isFinished: Bool { self.actions.isEmpty && (self.isStopped || (self.waiting.isEmpty && self.running.isEmpty && (self.isConnected || self.hasFailed))) }
+    var isFinished: Bool { self.actions.isEmpty && (self.isStopped || (self.waiting.isEmpty && self.reserve.isEmpty && self.running.isEmpty && (self.isConnected || self.hasFailed))) }
 
     /// When to poll next; nil if only an input can change anything.
     var deadline: Instant? {
@@ -58,8 +64,22 @@ struct LadderStateMachine {
     }
 
     private var mayStartMore: Bool {
-        guard !self.waiting.isEmpty, !self.isConnected || self.configuration.mode == .race else { return false }
+        guard self.nextIndex != nil, !self.isConnected || self.configuration.mode == .race else { return false }
         return self.configuration.mode == .race || self.running.isEmpty
+    }
+
+    private var nextIndex: Int? {
+        let isPunching = self.running.keys.contains(where: \.isPunch)
+        return self.waiting.firstIndex { !isPunching || !$0.method.isPunch }
+    }
+
+    /// The relayed connection that punches were to begin by themselves on will not come about.
+    private mutating func relayedPathsEnded() {
+        guard !self.reserve.isEmpty, !self.isConnected, !self.running.keys.contains(where: \.isRelayed),
+            !self.waiting.contains(where: \.method.isRelayed)
+        else { return }
+        self.waiting += self.reserve
+        self.reserve = []
     }
 
     // MARK: Inputs
@@ -71,6 +91,7 @@ struct LadderStateMachine {
         if method.isRelayed, self.configuration.mode == .race {
             // Direct methods go on; another relayed path is of no use.
             self.waiting.removeAll { $0.method.isRelayed }
+            self.reserve = []
         } else {
             self.stop()
         }
@@ -86,6 +107,7 @@ struct LadderStateMachine {
         guard !self.isStopped else { return }
         self.isStopped = true
         self.waiting = []
+        self.reserve = []
         for method in self.running.keys.sorted(by: { $0.layer < $1.layer }) { self.actions.append(.cancel(method, cause: nil)) }
         self.running = [:]
     }
@@ -100,8 +122,9 @@ struct LadderStateMachine {
             self.nextStartAt = now
             return .cancel(method, cause: "no connection within \(self.configuration.budget(of: method))")
         }
-        if self.mayStartMore, now >= self.nextStartAt || self.running.isEmpty {
-            let rung = self.waiting.removeFirst()
+        self.relayedPathsEnded()
+        if self.mayStartMore, now >= self.nextStartAt || self.running.isEmpty, let index = self.nextIndex {
+            let rung = self.waiting.remove(at: index)
             self.running[rung.method] = now + self.configuration.budget(of: rung.method)
             // Local and direct addresses go together: neither costs anybody anything.
             self.nextStartAt = rung.method == .local ? now : now + self.configuration.stagger

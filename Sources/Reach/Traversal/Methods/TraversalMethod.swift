@@ -6,7 +6,7 @@ public enum TraversalMethod: String, Hashable, Sendable, CaseIterable, Codable {
     case direct
     /// An address that the peer's router was asked to open, by UPnP-IGD, NAT-PMP or PCP.
     case portMapping = "upnp"
-    /// Both ends dial each other at an agreed time; the relay carries a few messages only.
+    /// Both ends dial each other at an agreed time; a relay carries a few messages only, or a backend of signaling that is faster than a DHT.
     case tcpHolePunch = "tcp-hole-punch"
     /// The same with SYNs timed to cross, when the plain form failed.
     case tcpSimultaneousOpen = "tcp-simultaneous-open"
@@ -14,6 +14,8 @@ public enum TraversalMethod: String, Hashable, Sendable, CaseIterable, Codable {
     case circuitRelay = "circuit-relay"
     /// Inside HTTP, on the ports that even strict firewalls leave open.
     case webSocket = "websocket"
+    /// Both ends dial each other at a time agreed on through mailboxes in the DHT: no relay, no server and no address need be known.
+    case dhtAssisted = "dht"
 
     /// The rung of the ladder that the method belongs to.
     public var layer: Int {
@@ -24,6 +26,7 @@ public enum TraversalMethod: String, Hashable, Sendable, CaseIterable, Codable {
         case .tcpHolePunch, .tcpSimultaneousOpen: 3
         case .circuitRelay: 5
         case .webSocket: 6
+        case .dhtAssisted: 7
         }
     }
 
@@ -36,14 +39,18 @@ public enum TraversalMethod: String, Hashable, Sendable, CaseIterable, Codable {
         case .tcpHolePunch, .tcpSimultaneousOpen: .seconds(25)
         case .circuitRelay: .seconds(35)
         case .webSocket: .seconds(20)
+        case .dhtAssisted: .seconds(30)
         }
     }
 
     /// Whether somebody else carries the bytes.
     public var isRelayed: Bool { self == .circuitRelay }
 
-    /// Needs a connection through which to agree with the peer.
-    public var isPunch: Bool { self == .tcpHolePunch || self == .tcpSimultaneousOpen }
+    /// Both ends dial, at a time that they have to agree on before.
+    public var isPunch: Bool { self == .tcpHolePunch || self == .tcpSimultaneousOpen || self == .dhtAssisted }
+
+    /// The name of the signaling backend that makes a punch one of layer 7.
+    static let dhtSignaling = "dht"
 
     /// What a person types.
     ///
