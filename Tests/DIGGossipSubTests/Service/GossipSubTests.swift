@@ -115,6 +115,36 @@ struct GossipSubTests {
         }
     }
 
+    @Test("a stream that ends with one of two connections is opened again on the other")
+    func secondConnection() async throws {
+        let network = MemoryNetwork()
+        let nodes = [try await TestNode(on: network), try await TestNode(on: network)]
+        let topic = self.topic
+        try await self.reading(nodes, topic: topic) { readers in
+            try await nodes[0].connect(to: nodes[1])
+            try await eventually { nodes.allSatisfy { $0.service.mesh(of: topic).count == 1 } }
+            let first = try #require(nodes[0].swarm.connection(to: nodes[1].peer))
+            var options = DialOptions()
+            options.requiresNew = true
+            _ = try await nodes[0].swarm.connect(to: nodes[1].peer, addresses: nodes[1].swarm.listenAddresses, options: options)
+            await first.close()
+            try await eventually { nodes.allSatisfy { $0.service.mesh(of: topic).count == 1 && $0.swarm.statistics.openConnections == 1 } }
+            try await eventually {
+                nodes.allSatisfy { node in
+                    node.service.state.withLock { state in
+                        let link = state.links.values.first
+                        return link?.inbound?.messages.channel.isActive == true && link?.outbound?.messages.channel.isActive == true
+                            && link?.outbound?.connection != first.id
+                    }
+                }
+            }
+            try await eventually { nodes.allSatisfy { $0.service.mesh(of: topic).count == 1 } }
+            try nodes[0].service.publish([1], to: topic)
+            try nodes[1].service.publish([2], to: topic)
+            try await eventually { readers[1].data == [[1]] && readers[0].data == [[2]] }
+        }
+    }
+
     @Test("unsubscribing ends the stream and the mesh; so does it when nobody reads any more")
     func unsubscribing() async throws {
         let network = MemoryNetwork()

@@ -17,6 +17,8 @@ struct SimulatedNetwork {
         var loss = 0.0
         /// Of all nodes: they graft like others and take everything, and pass nothing on, ever.
         var dropperShare = 0.0
+        /// Publishers send to everybody they are connected to.
+        var floodsOwnMessages = true
         var messageCount = 60
         /// Between two messages, in milliseconds.
         var messageInterval = 250
@@ -61,12 +63,14 @@ struct SimulatedNetwork {
     init(_ settings: Settings) throws {
         self.settings = settings
         self.generator = SeededGenerator(seed: settings.seed)
+        var configuration = GossipSubConfiguration()
+        configuration.floodsOwnMessages = settings.floodsOwnMessages
         for index in 0..<settings.nodeCount {
             let peer = try PeerID.random(using: &self.generator)
             self.names[peer] = index
             self.routers.append(
                 GossipRouter(
-                    localPeer: peer, configuration: GossipSubConfiguration(), generator: SeededGenerator(seed: self.generator.next()), now: self.start))
+                    localPeer: peer, configuration: configuration, generator: SeededGenerator(seed: self.generator.next()), now: self.start))
         }
         self.droppers = Set((0..<settings.nodeCount).shuffled(using: &self.generator).prefix(Int(Double(settings.nodeCount) * settings.dropperShare)))
     }
