@@ -284,8 +284,12 @@ public final class PeerExchange: Service {
             var generator = SystemRandomNumberGenerator()
             var timer: (Task<Void, Never>, ContinuousClock.Instant)?
             var wakes = self.wakes.makeAsyncIterator()
+            var ownEnvelope: SignedEnvelope?
             repeat {
-                self.refreshOwnRecord()
+                if let envelope = self.ownRecord(), envelope != ownEnvelope {
+                    ownEnvelope = envelope
+                    self.ownRecordChanged(envelope)
+                }
                 let (actions, deadline) = self.responder.state.withLock { state in
                     (state.actions(moment: .current, using: &generator), state.deadline)
                 }
@@ -307,8 +311,7 @@ public final class PeerExchange: Service {
         }
     }
 
-    private func refreshOwnRecord() {
-        guard let envelope = self.ownRecord() else { return }
+    private func ownRecordChanged(_ envelope: SignedEnvelope) {
         do throws(IdentityError) {
             let record = try SignedPeerRecord(opening: envelope)
             self.responder.state.withLock { $0.ownRecordChanged(record) }

@@ -12,7 +12,7 @@ import Testing
 
 @testable import DIGPeerExchange
 
-@Suite("Peer exchange service", .timeLimit(.minutes(3)))
+@Suite("Peer exchange service", .timeLimit(.minutes(10)))
 struct PeerExchangeServiceTests {
     /// Nodes in a row: each is connected to the next.
     func row(_ count: Int, _ configure: (inout PeerExchangeConfiguration) -> Void = { _ in }, _ body: @escaping @Sendable ([TestNode]) async throws -> Void) async throws {

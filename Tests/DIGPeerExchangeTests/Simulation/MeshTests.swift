@@ -4,7 +4,7 @@ import Testing
 
 @testable import DIGPeerExchange
 
-@Suite("A mesh forms", .timeLimit(.minutes(3)))
+@Suite("A mesh forms", .timeLimit(.minutes(10)))
 struct MeshTests {
     /// How the nodes begin: each knows one other, the first none.
     enum Beginning: CaseIterable {
