@@ -37,9 +37,15 @@ struct DnsmasqTests {
                     try await Task.sleep(for: .milliseconds(20))
                 }
             }
-            process.terminate()
+            Self.end(process)
         }
         throw DNSError(.failed, "dnsmasq does not start")
+    }
+
+    private static func end(_ process: Process) {
+        // A thread of the test may have blocked the signals that can be blocked, and its children inherit that.
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
     }
 
     @Test("its records are found, one behind the other, and an answer too long for UDP comes over TCP")
@@ -52,7 +58,7 @@ struct DnsmasqTests {
                 "_dnsaddr.bootstrap.example": ["dnsaddr=/dnsaddr/many.example/p2p/\(peer)", "unrelated"], "_dnsaddr.many.example": many,
             ])
         else { return }
-        defer { process.terminate() }
+        defer { Self.end(process) }
         let resolver = DNSAddressResolver(configuration: configuration)
         let found = try await resolver.addresses(behind: Multiaddr("/dnsaddr/bootstrap.example/p2p/\(peer)"), of: nil)
         #expect(Set(found.map { "dnsaddr=\($0)" }) == Set(many))
