@@ -200,6 +200,7 @@ extension KademliaService {
                     source: .init(self.localPeer, nil), now: moment.now)
             }
         }
+        if self.statistics.routingTableCount > 0 { self.foundFirstNode() }
         guard self.configuration.remembersProvided else { return }
         self.schedule.withLock { schedule in
             for provided in snapshot.provided where (1...KademliaLimits.maximumProviderKeyByteCount).contains(provided.key.count) {
@@ -212,7 +213,6 @@ extension KademliaService {
             }
         }
         self.provideWake.yield()
-        if self.statistics.routingTableCount > 0 { self.foundFirstNode() }
     }
 
     func save() async {

@@ -103,7 +103,7 @@ struct KademliaServiceTests {
         }
     }
 
-    /// `DIG_PROVIDE_KEYS=100000` is for a run by hand (`-c release`).
+    /// `DIG_PROVIDE_KEYS=10000` is for a run by hand.
     static let keyCount = ProcessInfo.processInfo.environment["DIG_PROVIDE_KEYS"].flatMap { Int($0) } ?? 300
 
     @Test("many keys are provided in the background over few streams; each is where a lookup finds it")

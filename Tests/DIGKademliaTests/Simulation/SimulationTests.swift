@@ -5,7 +5,7 @@ import Testing
 
 @testable import DIGKademlia
 
-/// 1,000 nodes take some 20 s without optimization on a busy machine. `DIG_SIMULATION_NODES=10000` is for a run by hand (`-c release`),
+/// 1,000 nodes take some 20 s without optimization on a busy machine. `DIG_SIMULATION_NODES=10000` is for a run by hand,
 /// `DIG_SIMULATION_SEED` for another network.
 @Suite("Simulation", .serialized, .timeLimit(.minutes(30)))
 struct SimulationTests {
@@ -120,11 +120,12 @@ struct SimulationTests {
         var world = try SimulatedDHT(settings: settings, seed: Self.seed)
         var generator = SeededGenerator(seed: Self.seed &+ 5)
         let configuration = KademliaConfiguration.dig
-        let (replication, interval) = (settings.lookup.replication, configuration.reprovideInterval)
+        let replication = settings.lookup.replication
         var wide = settings.lookup
         wide.replication = replication * 2
         wide.resiliency = replication * 2
-        var schedule = ProvideSchedule(interval: interval, maximumCount: Self.providedKeyCount)
+        var schedule = ProvideSchedule(interval: configuration.reprovideInterval, maximumCount: Self.providedKeyCount)
+        let interval = schedule.interval(for: configuration.providerLifetime)
         let keys = (0..<Self.providedKeyCount).map { Array("key \($0)".utf8) }
         for key in keys { schedule.add(key, lifetime: configuration.providerLifetime, due: world.start) }
         let sample = Set(keys.shuffled(using: &generator).prefix(100))

@@ -28,6 +28,8 @@ public final class DHTMailbox: Signaling, Service {
         /// Letters seen, until they are over.
         var seen: [Seen: UInt64] = [:]
         var opened: [PeerID: (count: Int, since: ContinuousClock.Instant)] = [:]
+        /// Of the newest statement of the own key.
+        var publishedSequence: UInt64 = 0
     }
 
     private struct Seen: Hashable {
@@ -148,11 +150,20 @@ public final class DHTMailbox: Signaling, Service {
     /// Stores the key that letters to this node are sealed with.
     func publishKey() async throws {
         let owner = self.service.localPeer
+        let sequence = self.state.withLock { state in
+            state.publishedSequence = self.service.nextSequence()
+            return state.publishedSequence
+        }
         let value = SignedValue(
-            owner: owner, key: Self.keyName(of: owner), sequence: self.service.nextSequence(),
+            owner: owner, key: Self.keyName(of: owner), sequence: sequence,
             expiresAtMilliseconds: WallClock.nowMilliseconds + UInt64(clamping: self.configuration.keyLifetime.components.seconds) * 1000,
             value: Array(self.privateKey.publicKey.rawRepresentation))
-        try await self.service.putValue(value.sealed(with: self.service.identity), under: value.key)
+        do {
+            try await self.service.putValue(value.sealed(with: self.service.identity), under: value.key)
+        } catch let error as KademliaError where error.code == .notStored {
+            // Overtaken by the same key with a higher number, which is why nobody took this one.
+            guard self.state.withLock({ $0.publishedSequence > sequence }) else { throw error }
+        }
     }
 
     private func poll() async {
