@@ -43,6 +43,12 @@ struct GunPromptnessTests {
         }
     }
 
+    @Test("an announcement may be lost: the next one comes before what was announced before it ends")
+    func loss() {
+        let configuration = GunDiscoveryConfiguration()
+        #expect(configuration.reannounceInterval * 2 < configuration.announcementLifetime)
+    }
+
     @Test("what is put right after the start is acknowledged, though the relay is not connected yet; without any relay nothing is waited for")
     func early() async throws {
         try await Loopback.withRelay { _, url, group in
