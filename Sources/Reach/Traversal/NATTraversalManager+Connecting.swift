@@ -1,4 +1,5 @@
 import DIGAutoNAT
+import DIGCircuitRelay
 import DIGHolePunching
 public import DIGIdentity
 public import DIGMultiformats
@@ -97,6 +98,8 @@ extension NATTraversalManager {
         if let existing { return (existing, false) }
         stale?.result.cancel()
         self.restrictions.set(ladder.preferredMethods, for: peer)
+        // As a direct address of the user's: it may be in a private network.
+        if wish.source == .user { for address in addresses where address.components.contains(.p2pCircuit) { self.circuits.allow(address) } }
         let climb = LadderClimb(
             peer: peer, rungs: rungs, configuration: ladder, source: wish.source, network: network, dialer: self.dialer,
             watch: { self.signals(about: peer) }, coordinate: { try await self.puncher.punch(peer, over: $0, budget: $1) }, report: { await self.report($0, about: peer, by: new) })

@@ -139,6 +139,38 @@ struct RelayClientStateMachineTests {
         #expect(self.drain(&machine, now + .seconds(1800)) == [.changed])
     }
 
+    @Test("one that is lost after it served for a while is asked again within two seconds, then ever later; one that drops at once is not")
+    func reconnects() throws {
+        var configuration = self.configuration
+        configuration.relayCount = 1
+        for (jitter, first) in [(0.0, Duration.milliseconds(500)), (0.5, .seconds(1)), (1.0, .milliseconds(1500))] {
+            var machine = RelayClientStateMachine(configuration)
+            machine.added(self.candidate(0))
+            machine.setWanted(true)
+            _ = self.drain(&machine, self.start)
+            machine.reserved(try self.reservation(0), now: self.start)
+            _ = self.drain(&machine, self.start)
+            var now = self.start + .seconds(30)
+            machine.disconnected(self.peers[0], now: now, jitter: jitter)
+            #expect(self.drain(&machine, now) == [.changed, .release(self.peers[0])])
+            var waits: [Duration] = []
+            for _ in 0..<3 {
+                let deadline = try #require(machine.deadline)
+                waits.append(deadline - now)
+                now = deadline
+                #expect(self.drain(&machine, now) == [.reserve(self.candidate(0))])
+                machine.failed(self.peers[0], kind: .refused, now: now)
+            }
+            #expect(waits == [first, first * 2, first * 4])
+            now = try #require(machine.deadline)
+            _ = self.drain(&machine, now)
+            machine.reserved(try self.reservation(0), now: now)
+            _ = self.drain(&machine, now)
+            machine.disconnected(self.peers[0], now: now + .seconds(29), jitter: jitter)
+            #expect(machine.deadline == now + .seconds(34))
+        }
+    }
+
     @Test("a dead one is replaced at once; a liar is not asked for a day")
     func replaces() throws {
         var configuration = self.configuration

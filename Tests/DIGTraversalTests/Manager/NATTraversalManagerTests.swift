@@ -39,6 +39,21 @@ struct NATTraversalManagerTests {
         }
     }
 
+    @Test("A relay at a private address is used if the user named it with the peer, and not on a stranger's word")
+    func privateRelay() async throws {
+        try await withLab { lab in
+            let relay = try await lab.node("203.0.113.1", alsoListeningOn: ["/ip4/127.0.0.1/tcp/0"]) { $0.relayDuty = .always }
+            let b = try await lab.node("192.0.2.3", behindNAT: true, relays: [relay]) { $0.ladder.preferredMethods = [.circuitRelay] }
+            let home = try #require(relay.swarm.listenAddresses.first { $0.host == "127.0.0.1" })
+            let circuit = Multiaddr(components: home.withPeerID(relay.peer).components + [.p2pCircuit])
+            let a = try await lab.node("198.51.100.2", behindNAT: true)
+            let error = await #expect(throws: TraversalError.self) { try await a.manager.connect(to: b.peer, addresses: [circuit], source: .stranger) }
+            #expect(error?.code == .allMethodsFailed)
+            #expect(lab.dialed.allSatisfy { $0.host != "127.0.0.1" })
+            #expect(try await a.manager.connect(to: b.peer, addresses: [circuit]).method == .circuitRelay)
+        }
+    }
+
     @Test("In a race the relay carries the first bytes, a punch takes its place and is recorded once")
     func race() async throws {
         try await withLab { lab in

@@ -206,7 +206,7 @@ public actor RelayClient: Service {
         // A refresh has moved to another connection.
         guard self.connections[peer] == id else { return }
         self.connections[peer] = nil
-        self.machine.disconnected(peer, now: .now)
+        self.machine.disconnected(peer, now: .now, jitter: .random(in: 0...1))
         self.wake.yield()
     }
 }

@@ -11,6 +11,11 @@ public struct RelayClientConfiguration: Sendable {
     /// The wait after the first failure of a relay; doubles with each that follows.
     public var initialBackoff: Duration = .seconds(5)
     public var maximumBackoff: Duration = .seconds(1800)
+    /// The same for one that kept a reservation until its connection was lost: it may be up again soon. Give or take half of it at random, because
+    /// everybody that it served comes back at the same time.
+    public var reconnectBackoff: Duration = .seconds(1)
+    /// A reservation that was lost sooner than this is no reason to hurry.
+    public var reliableAfter: Duration = .seconds(30)
     /// The wait after a relay granted what is not true.
     public var lieBackoff: Duration = .seconds(24 * 3600)
 

@@ -38,6 +38,8 @@ struct RelayClientStateMachine {
         var status = Status.idle
         /// In a row.
         var failures = 0
+        /// The wait after the first failure, where it differs from the configured one.
+        var firstBackoff: Duration?
         /// The order in which relays were added.
         var order: UInt64
     }
@@ -154,6 +156,7 @@ struct RelayClientStateMachine {
         }
         let refreshIn = max(reservation.lifetime / 2, reservation.lifetime - self.configuration.refreshMargin)
         relay.failures = 0
+        relay.firstBackoff = nil
         relay.status = .held(reservation, refreshAt: now + refreshIn, expiresAt: now + reservation.lifetime)
         self.relays[peer] = relay
         if previous?.addresses != reservation.addresses || previous?.limit != reservation.limit { self.pending.append(.changed) }
@@ -165,7 +168,7 @@ struct RelayClientStateMachine {
         case .requesting: break
         case .refreshing(let reservation, let expiresAt):
             relay.failures += 1
-            let retryAt = now + self.backoff(after: relay.failures)
+            let retryAt = now + self.backoff(of: relay)
             if kind == .refused, retryAt < expiresAt {
                 // What was granted still holds.
                 relay.status = .held(reservation, refreshAt: retryAt, expiresAt: expiresAt)
@@ -178,17 +181,22 @@ struct RelayClientStateMachine {
         case .idle, .held, .backingOff: return
         }
         relay.failures += 1
-        relay.status = .backingOff(until: now + (kind == .lied ? self.configuration.lieBackoff : self.backoff(after: relay.failures)))
+        relay.status = .backingOff(until: now + (kind == .lied ? self.configuration.lieBackoff : self.backoff(of: relay)))
         self.relays[peer] = relay
     }
 
     /// The connection to a relay is gone, and the reservation with it.
-    mutating func disconnected(_ peer: PeerID, now: Instant) {
+    ///
+    /// - Parameter jitter: Random, from 0 to 1.
+    mutating func disconnected(_ peer: PeerID, now: Instant, jitter: Double = 0.5) {
         guard var relay = self.relays[peer] else { return }
         switch relay.status {
-        case .held, .refreshing:
+        case .held(let reservation, _, let expiresAt), .refreshing(let reservation, let expiresAt):
             relay.failures += 1
-            relay.status = .backingOff(until: now + self.backoff(after: relay.failures))
+            if now - (expiresAt - reservation.lifetime) >= self.configuration.reliableAfter {
+                relay.firstBackoff = self.configuration.reconnectBackoff * (0.5 + max(0, min(jitter, 1)))
+            }
+            relay.status = .backingOff(until: now + self.backoff(of: relay))
             self.relays[peer] = relay
             self.pending += [.changed, .release(peer)]
         case .idle, .requesting, .backingOff: break
@@ -232,9 +240,9 @@ struct RelayClientStateMachine {
         }
     }
 
-    private func backoff(after failures: Int) -> Duration {
-        var wait = self.configuration.initialBackoff
-        for _ in 1..<max(2, min(failures, 32)) where failures > 1 {
+    private func backoff(of relay: Relay) -> Duration {
+        var wait = relay.firstBackoff ?? self.configuration.initialBackoff
+        for _ in 1..<max(2, min(relay.failures, 32)) where relay.failures > 1 {
             guard wait < self.configuration.maximumBackoff else { break }
             wait *= 2
         }

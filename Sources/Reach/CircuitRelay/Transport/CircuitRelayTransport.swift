@@ -43,6 +43,8 @@ public final class CircuitRelayTransport: Transport, Sendable {
     private struct State {
         var attachment: Attachment?
         var configuredRelays: Set<PeerID> = []
+        /// Ways to relays that the user named for one peer, the newest last.
+        var namedRelays: [Multiaddr] = []
         var listeners: [UInt64: ListenerEntry] = [:]
         var circuits: [UInt64: Circuit] = [:]
         var nextID: UInt64 = 0
@@ -76,6 +78,25 @@ public final class CircuitRelayTransport: Transport, Sendable {
     public var configuredRelays: Set<PeerID> {
         get { self.state.withLock { $0.configuredRelays } }
         set { self.state.withLock { $0.configuredRelays = newValue } }
+    }
+
+    /// Addresses named by the user beyond which the oldest are forgotten.
+    private static let maximumNamedRelays = 256
+
+    /// Lets circuits go through the relay of `circuit` at just that address, even if it is a private one: the user named it, as in a link.
+    package func allow(_ circuit: Multiaddr) {
+        let address: CircuitAddress
+        do throws(CircuitRelayError) { address = try CircuitAddress(circuit) } catch { return }
+        let way = address.relayAddress.withPeerID(address.relay)
+        self.state.withLock { state in
+            state.namedRelays.removeAll { $0 == way }
+            state.namedRelays.append(way)
+            if state.namedRelays.count > Self.maximumNamedRelays { state.namedRelays.removeFirst() }
+        }
+    }
+
+    private func isNamed(_ circuit: CircuitAddress) -> Bool {
+        self.state.withLock { $0.configuredRelays.contains(circuit.relay) || $0.namedRelays.contains(circuit.relayAddress.withPeerID(circuit.relay)) }
     }
 
     /// The circuits that are open, both ways.
@@ -118,7 +139,7 @@ public final class CircuitRelayTransport: Transport, Sendable {
         guard purpose == .connect else {
             throw CircuitRelayError(.invalidAddress, "a circuit has no port to punch or to be dialed back")
         }
-        let isConfigured = self.configuredRelays.contains(circuit.relay)
+        let isConfigured = self.isNamed(circuit)
         let timeout = self.configuration.requestTimeout
         let pending = PendingChannel()
         return try await pending.run {
