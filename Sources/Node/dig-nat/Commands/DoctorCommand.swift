@@ -53,6 +53,9 @@ struct DoctorCommand: DigNatCommand {
     private func settle(_ network: NetworkManager) async {
         let changes = network.traversal.environmentChanges
         let wantsServers = !network.configuration.traversal.relays.isEmpty
+        // One far end alone cannot show whether another sees the same port: only strangers who happen to be connected could.
+        let contacts = network.configuration.traversal.relays + network.configuration.discovery.bootstrapPeers
+        let wantsMapping = Set(contacts.compactMap(\.peerID)).count >= 2
         let wantsUDP = !network.configuration.traversal.stunServers.isEmpty && network.udp != nil
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -64,7 +67,7 @@ struct DoctorCommand: DigNatCommand {
                     let environment = await network.traversal.environment
                     let ports = environment.portMapping.map { $0.gateways.allSatisfy { $0.findings.allSatisfy { $0.outcome != .searching } } } ?? true
                     let udp = !wantsUDP || environment.udp != nil || environment.udpProblem != nil
-                    return ports && udp && (!wantsServers || (environment.tier != .unknown && environment.reachability.tcpMapping.behavior != .unknown))
+                    return ports && udp && (!wantsServers || (environment.tier != .unknown && (!wantsMapping || environment.reachability.tcpMapping.behavior != .unknown)))
                 }
                 guard await !isSettled() || wantsServers else { return }
                 for await _ in changes where await isSettled() { return }
