@@ -37,6 +37,13 @@ struct DiscoveryTests {
         while try await !condition() { try await Task.sleep(for: .milliseconds(10)) }
     }
 
+    private func finds(_ key: RendezvousKey, _ node: TestNode) async throws -> Bool {
+        for await event in node.network.discovery.manager.find(key) {
+            if case .found(let holder) = event, holder.isClaimed { return true }
+        }
+        return false
+    }
+
     /// A first contact that everybody knows, a holder and a receiver that know nothing of each other.
     private func withThree(
         _ way: Way, _ body: (_ contact: TestNode, _ holder: TestNode, _ receiver: TestNode) async throws -> Void
@@ -71,10 +78,11 @@ struct DiscoveryTests {
             await host.waitForSHA256()
             // Somebody else has taken it: the receiver may look.
             let key = RendezvousKey(content.contentHash)
-            try await self.wait { holder.network.discovery.manager.announcement(of: key)?.isTaken == true }
             let sha256 = try #require(try await host.contents.first?.sha256)
-            for bound in [RendezvousKey(.name("film")), RendezvousKey(.sha256(sha256))] {
-                try await self.wait { holder.network.discovery.manager.announcement(of: bound)?.isTaken == true }
+            for announced in [key, RendezvousKey(.name("film")), RendezvousKey(.sha256(sha256))] {
+                try await self.wait { holder.network.discovery.manager.announcement(of: announced)?.isTaken == true }
+                // What is passed on takes its time.
+                if way == .gossip { try await self.wait { try await self.finds(announced, receiver) } }
             }
 
             let client = FileClient(network: receiver.network)
@@ -89,12 +97,7 @@ struct DiscoveryTests {
             }
 
             try await host.removeFile(content.contentHash)
-            try await self.wait {
-                for await event in receiver.network.discovery.manager.find(key) {
-                    if case .found(let holder) = event, holder.isClaimed { return false }
-                }
-                return true
-            }
+            try await self.wait { try await !self.finds(key, receiver) }
         }
     }
 

@@ -61,6 +61,8 @@ struct HolderCandidatesTests {
         candidates.left(self.peer)
         let triesStill = candidates.unreachable(self.peer)
         #expect(triesOn && !triesStill)
+        let rests = candidates.givenUp(self.peer, now: deadline + .seconds(2))
+        #expect(rests == nil)
         let isBackAgain = candidates.announced(self.peer, at: self.new, now: deadline + .seconds(2))
         #expect(isBackAgain)
     }

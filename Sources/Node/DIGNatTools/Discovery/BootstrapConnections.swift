@@ -13,13 +13,10 @@ final class BootstrapConnections: Service {
 
     private let swarm: Swarm
     private let peers: [PeerID: [Multiaddr]]
-    private let connected: @Sendable () async -> Void
     private let logger: Logger
 
-    /// - Parameters:
-    ///   - addresses: Those without a peer id are left out.
-    ///   - connected: Called each time one is connected.
-    init(swarm: Swarm, addresses: [Multiaddr], logger: Logger, connected: @escaping @Sendable () async -> Void) {
+    /// - Parameter addresses: Those without a peer id are left out.
+    init(swarm: Swarm, addresses: [Multiaddr], logger: Logger) {
         self.swarm = swarm
         var peers: [PeerID: [Multiaddr]] = [:]
         for address in addresses {
@@ -27,7 +24,6 @@ final class BootstrapConnections: Service {
             peers[peer, default: []].append(address.removingPeerID())
         }
         self.peers = peers
-        self.connected = connected
         self.logger = logger
     }
 
@@ -49,7 +45,6 @@ final class BootstrapConnections: Service {
             do {
                 let connection = try await self.swarm.connect(to: peer, addresses: addresses, options: DialOptions())
                 failures = 0
-                await self.connected()
                 // A future can't be given up, a stream can.
                 let (closed, close) = AsyncStream.makeStream(of: Never.self)
                 connection.closeFuture.whenComplete { _ in close.finish() }

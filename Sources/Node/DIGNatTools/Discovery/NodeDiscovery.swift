@@ -47,16 +47,17 @@ public final class NodeDiscovery: Sendable {
     ) throws {
         self.configuration = configuration
         let addresses: @Sendable () -> [Multiaddr] = { swarm.announcedAddresses }
-        func kademlia(_ configuration: KademliaConfiguration?) -> KademliaService? {
+        func kademlia(_ configuration: KademliaConfiguration?, first: [Multiaddr] = []) -> KademliaService? {
             guard var configuration else { return nil }
             configuration.addressPolicy = addressPolicy
+            configuration.bootstrapPeers += first
             // What is shared is announced from the list of what is shared.
             configuration.remembersProvided = false
             return KademliaService(
                 dialer: swarm, router: swarm, identity: identity, configuration: configuration, storage: SQLiteKademliaStorage(database: database),
                 localAddresses: addresses, logger: logger)
         }
-        self.dht = kademlia(configuration.dht)
+        self.dht = kademlia(configuration.dht, first: configuration.bootstrapPeers)
         self.publicDHT = kademlia(configuration.publicDHT)
         self.local = local
 
@@ -103,13 +104,7 @@ public final class NodeDiscovery: Sendable {
         if let dht = self.publicDHT { mechanisms.append(KademliaMechanism(dht, source: .publicDHT)) }
         self.manager = try PeerDiscoveryManager(mechanisms, localPeer: identity.peerID, logger: logger)
 
-        let (dht, first) = (self.dht, configuration.bootstrapPeers)
-        self.bootstrap = BootstrapConnections(swarm: swarm, addresses: first, logger: logger) {
-            guard let dht, dht.statistics.routingTableCount == 0 else { return }
-            do { try await dht.bootstrap(first) } catch {
-                logger.debug("the DHT has no first node yet", metadata: ["dig.node.error": "\(error)"])
-            }
-        }
+        self.bootstrap = BootstrapConnections(swarm: swarm, addresses: configuration.bootstrapPeers, logger: logger)
         if let dht = self.dht, let publicDHT = self.publicDHT {
             self.rendezvous = PublicRendezvous(network: dht.protocolID, publicDHT: publicDHT, dht: dht, swarm: swarm, logger: logger)
         } else {

@@ -50,11 +50,9 @@ final class HolderDialer: Sendable {
     /// Peers of the link not tried yet.
     private let untriedCount: Mutex<Int>
     private let exhaustion = AsyncStream.makeStream(of: Void.self)
-    /// Ended when every mechanism of discovery has answered once.
-    private let answers = AsyncStream.makeStream(of: Void.self)
-    /// Candidates being asked.
-    private let askingCount = Mutex(0)
-    private let askingChanges = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    /// Whether every mechanism of discovery has answered once, and how many candidates are being asked for the first time.
+    private let progress = Mutex((hasAnswers: false, askingCount: 0))
+    private let changes = EventBroadcast<Void>(bufferCount: 1)
 
     /// - Parameters:
     ///   - link: Addresses with peer ids.
@@ -120,12 +118,13 @@ final class HolderDialer: Sendable {
         for await _ in self.exhaustion.stream {}
     }
 
-    /// Returns when every mechanism of discovery has answered once, and everybody it named has been asked. At once if discovery is not asked. For one
-    /// caller.
+    /// Returns when every mechanism of discovery has answered once, and everybody it named has been asked. At once if discovery is not asked.
     func discoveryIsExhausted() async {
         guard self.asksDiscovery else { return }
-        for await _ in self.answers.stream {}
-        for await _ in self.askingChanges.stream where self.askingCount.withLock({ $0 == 0 }) { return }
+        let changes = self.changes.subscribe()
+        func isExhausted() -> Bool { self.progress.withLock { $0.hasAnswers && $0.askingCount == 0 } }
+        if isExhausted() { return }
+        for await _ in changes where isExhausted() { return }
     }
 
     /// Whether discovery has other ways than the local network.
@@ -199,33 +198,41 @@ final class HolderDialer: Sendable {
 
     /// Hands on what discovery finds.
     private func listen(to key: RendezvousKey, except known: Set<PeerID>) async {
-        let sources = Set(self.network.discovery.manager.sources).subtracting([.local])
-        // Gossip goes on listening: it has what it has heard before, which it tells at once.
-        var waiting = sources.subtracting([.gossip])
-        if waiting.isEmpty { self.answered() }
-        for await event in self.network.discovery.manager.find(key, options: .init(until: .cancelled, sources: sources)) {
-            switch event {
-            case .found(let holder) where !known.contains(holder.peer):
-                self.asking(+1)
-                self.events.continuation.yield(.found(holder))
-            case .found: break
-            case .ended(let source, let outcome, _):
-                if case .failed(let reason) = outcome { self.note(source.rawValue, reason) }
-                waiting.remove(source)
-                if waiting.isEmpty { self.answered() }
+        let manager = self.network.discovery.manager
+        let sources = Set(manager.sources).subtracting([.local])
+        let waiting = Mutex(sources)
+        let answered: @Sendable (DiscoverySource) -> Void = { source in
+            let isLast = waiting.withLock { waiting in
+                waiting.remove(source) != nil && waiting.isEmpty
             }
+            guard isLast else { return }
+            self.progress.withLock { $0.hasAnswers = true }
+            self.changes.emit(())
+        }
+        await withDiscardingTaskGroup { group in
+            // Gossip goes on listening: it has what it has heard before, which it tells at once.
+            group.addTask {
+                do { try await Task.sleep(for: manager.configuration.listeningTime) } catch { return }
+                answered(.gossip)
+            }
+            for await event in manager.find(key, options: .init(until: .cancelled, sources: sources)) {
+                switch event {
+                case .found(let holder) where !known.contains(holder.peer):
+                    self.asking(+1)
+                    self.events.continuation.yield(.found(holder))
+                case .found: break
+                case .ended(let source, let outcome, _):
+                    if case .failed(let reason) = outcome { self.note(source.rawValue, reason) }
+                    answered(source)
+                }
+            }
+            group.cancelAll()
         }
     }
 
-    /// Every mechanism has told what it knows.
-    private func answered() {
-        self.answers.continuation.finish()
-        self.asking(0)
-    }
-
     private func asking(_ change: Int) {
-        self.askingCount.withLock { $0 += change }
-        self.askingChanges.continuation.yield()
+        self.progress.withLock { $0.askingCount += change }
+        self.changes.emit(())
     }
 
     /// A peer of the link.

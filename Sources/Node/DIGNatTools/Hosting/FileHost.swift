@@ -226,14 +226,15 @@ public final class FileHost: Sendable {
 
     /// In the background; tells of the content itself when that is done.
     private func announce(_ content: SharedContent) {
-        guard self.announces else { return }
         let announced = Self.announced(content, port: self.port)
+        self.announce(announced[0]) { [network] in network.hostEvents.emit(.announced(content.contentHash, $0)) }
+        for name in announced.dropFirst() { self.announce(name) }
+    }
+
+    private func announce(_ content: AnnouncedContent, reported: @escaping @Sendable (AnnouncementReport) -> Void = { _ in }) {
+        guard self.announces else { return }
         self.inBackground { [network] in
-            do {
-                try network.discovery.manager.announce(all: Array(announced.dropFirst()))
-                let report = try await network.discovery.manager.announce(announced[0])
-                network.hostEvents.emit(.announced(content.contentHash, report))
-            } catch is CancellationError {
+            do { reported(try await network.discovery.manager.announce(content)) } catch is CancellationError {
                 // The host has stopped.
             } catch {
                 network.logger.info("a content is not announced", metadata: ["dig.node.error": "\(error)"])
@@ -282,7 +283,7 @@ public final class FileHost: Sendable {
                     try await self.store.setSHA256(sha256, forFileAt: path, stamp: stamp)
                     try await self.bind(.sha256(sha256), to: contentHash)
                     self.network.hostEvents.emit(.sha256Computed(contentHash, sha256))
-                    if self.announces { try self.network.discovery.manager.announce(all: [AnnouncedContent(RendezvousKey(.sha256(sha256)), port: self.port)]) }
+                    self.announce(AnnouncedContent(RendezvousKey(.sha256(sha256)), port: self.port))
                 } catch is CancellationError {
                     // Computed when the file is shared next.
                 } catch {
