@@ -1,6 +1,6 @@
 """A py-libp2p node for the interop tests of gossipsub.
 
-    gossipsub.py PROTOCOL TOPIC [ADDRESS]
+    gossipsub.py [--degree D] PROTOCOL TOPIC [ADDRESS]
                                 subscribes to TOPIC, connects to ADDRESS (a multiaddr with /p2p/ID) if there is one, and reports what it gets
                                 until its standard input ends
 
@@ -68,9 +68,15 @@ async def follow_input(pubsub, topic):
                 await pubsub.publish(topic, bytes.fromhex(line.decode()))
 
 
-async def run(protocol, topic, address):
+async def run(protocol, topic, address, degree):
     host = make_host()
-    router = GossipSub(protocols=[TProtocol(protocol)], degree=6, degree_low=4, degree_high=12, heartbeat_interval=1)
+    # Its protection against eclipses, and its scores, graft more peers than the degree says.
+    router = GossipSub(
+        protocols=[TProtocol(protocol)], degree=degree, degree_low=min(4, degree), degree_high=12, heartbeat_interval=1,
+        eclipse_protection_enabled=degree > 1,
+    )
+    if degree == 1:
+        router.scorer = None
     pubsub = Pubsub(host, router, strict_signing=True)
     async with host.run(listen_addrs=LISTEN), background_trio_service(pubsub), background_trio_service(router):
         try:
@@ -97,11 +103,12 @@ async def run(protocol, topic, address):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--degree", type=int, default=6)
     parser.add_argument("protocol")
     parser.add_argument("topic")
     parser.add_argument("address", nargs="?")
     options = parser.parse_args()
-    trio.run(run, options.protocol, options.topic, options.address)
+    trio.run(run, options.protocol, options.topic, options.address, options.degree)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,9 @@ final class InteropPeer: Sendable {
         if self.process.isRunning { self.process.terminate() }
     }
 
+    /// Writes a line to its standard input.
+    func send(_ line: String) throws { try self.input.write(contentsOf: Data("\(line)\n".utf8)) }
+
     /// The reports in order, up to the end of the peer or of the test's time.
     func reports() -> AsyncThrowingMapSequence<AsyncStream<String>, Report> {
         self.lines.map { try JSONDecoder().decode(Report.self, from: Data($0.utf8)) }
