@@ -56,6 +56,9 @@ public final class DHTMailbox: Signaling, Service {
 
     public var name: String { "dht" }
 
+    /// What lies in a mailbox until its owner looks, at the longest.
+    public var typicalDelay: Duration { self.configuration.pollInterval }
+
     public func envelopes() -> AsyncStream<SignedEnvelope> { self.broadcast.subscribe() }
 
     static func keyName(of peer: PeerID) -> [UInt8] { SignedValue.key("mailkey", of: peer) }
@@ -134,14 +137,22 @@ public final class DHTMailbox: Signaling, Service {
         self.broadcast.finish()
     }
 
+    /// Ours: the waits after a key could not be published; twice as long each time. A node that has just started knows nobody yet, and until its key is
+    /// known nobody can answer it.
+    private static let firstRetryInterval: Duration = .milliseconds(500)
+    private static let maximumRetryInterval: Duration = .seconds(15)
+
     private func publish() async {
+        var retry = Self.firstRetryInterval
         while !Task.isCancelled {
             var wait = self.configuration.keyLifetime / 2
             do {
                 try await self.publishKey()
+                retry = Self.firstRetryInterval
             } catch {
                 self.logger.debug("key not published", metadata: ["dig.kademlia.error": "\(error)"])
-                wait = min(wait, .seconds(15))
+                wait = min(wait, retry)
+                retry = min(retry * 2, Self.maximumRetryInterval)
             }
             do { try await Task.sleep(for: wait) } catch { return }
         }
