@@ -13,8 +13,8 @@ struct LabStage: Sendable {
 
     /// 20 ms from a home to the core: 40 ms there and back to a public host, 80 ms to another home.
     static let line = LinkPlan(delay: .milliseconds(20))
-    /// The lab's public addresses are from the ranges for documentation.
-    static let environment = ["DIG_NAT_DOCUMENTATION_ADDRESSES": "true"]
+    /// The lab's public addresses are from the ranges for documentation, and there is no public network in it.
+    static let environment = ["DIG_NAT_DOCUMENTATION_ADDRESSES": "true", "DIG_NAT_PUBLIC_DHT": "false"]
 
     /// Builds a lab, runs `body` and takes it down. Nothing may be left of it.
     ///
@@ -51,6 +51,15 @@ struct LabStage: Sendable {
         let listening = try await process.event("listening") { $0.addresses?.isEmpty == false }
         let ownAddress = try #require(listening.addresses?.first { $0.hasPrefix(address) })
         return Relay(host: host, address: ownAddress, process: process)
+    }
+
+    /// Starts a node on a public host that helps peers to find each other, and does not relay.
+    func meetingPlace(on host: String, options: [String] = []) async throws -> Relay {
+        let address = "/ip4/\(try await self.lab.host(host).ipv4)/tcp/4001"
+        let process = try await self.start(
+            ["node", "--json", "--serve-relay", "never", "--serve-dht", "always", "--no-local-discovery", "--listen", address] + options, on: host)
+        let listening = try await process.event("listening") { $0.addresses?.isEmpty == false }
+        return Relay(host: host, address: try #require(listening.addresses?.first { $0.hasPrefix(address) }), process: process)
     }
 
     /// Shares a file on a host.
@@ -100,7 +109,7 @@ struct LabStage: Sendable {
     }
 }
 
-/// A node that relays.
+/// A node on a public host that the others name.
 struct Relay: Sendable {
     let host: String
     /// With its peer id.

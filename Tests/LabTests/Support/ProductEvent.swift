@@ -34,6 +34,8 @@ struct ProductEvent: Decodable, Sendable {
     var findings: [Finding]?
     var methods: [Method]?
     var advice: [String]?
+    // announced
+    var isStored: Bool?
 
     init?(_ line: LabLine) {
         guard line.stream == .standardOutput, line.text.hasPrefix("{"), let event = try? JSONDecoder().decode(Self.self, from: Data(line.text.utf8)) else {
