@@ -155,6 +155,7 @@ struct TraversalCommandTests {
         configuration.identity = .keyPair(key)
         configuration.listen = [try Multiaddr(listen)]
         configuration.localDiscovery = false
+        configuration.discovery = .off
         configuration.traversal.usesPortMapping = false
         let network = try NetworkManager(configuration: configuration)
         do {

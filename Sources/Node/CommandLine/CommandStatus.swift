@@ -23,7 +23,7 @@ public enum CommandStatus: Int32, CaseIterable, Hashable, Sendable {
         case .verificationFailed: "the bytes are not those that the link or hash names"
         case .disk: "a local file or the data directory could not be read or written"
         case .refused: "the other side said no"
-        case .unreachable: "holders are known, but none could be reached"
+        case .unreachable: "holders, or first contacts, are known, but none could be reached"
         case .usage: "the command line was not understood"
         case .configuration: "the configuration file or an environment variable is wrong"
         case .interrupted: "ended by Ctrl-C (SIGINT); what was got is kept"

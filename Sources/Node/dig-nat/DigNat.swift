@@ -11,6 +11,9 @@ struct DigNat: AsyncParsableCommand {
               dig-nat share holiday.mp4
               dig-nat get 'dig:bciq…'
 
+            Or the hash, or a name: the holder is found in the DHT, by peers, by GUN or on the local network:
+              dig-nat get bciq…
+
             Settings come from flags, environment variables (DIG_NAT_…), \
             $XDG_CONFIG_HOME/dig-nat/config.toml, and defaults, in this order; "dig-nat config" shows each with its origin. \
             Results go to standard output, everything else to standard error.
@@ -20,8 +23,8 @@ struct DigNat: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            ShareCommand.self, GetCommand.self, ListCommand.self, RemoveCommand.self, HashCommand.self, VerifyCommand.self,
-            NodeCommand.self, DoctorCommand.self, WhyCommand.self, IdentityCommand.self, ConfigurationCommand.self,
+            ShareCommand.self, GetCommand.self, FindCommand.self, ListCommand.self, RemoveCommand.self, HashCommand.self, VerifyCommand.self,
+            NodeCommand.self, BootstrapCommand.self, PeersCommand.self, DHTCommand.self, DoctorCommand.self, WhyCommand.self, IdentityCommand.self, ConfigurationCommand.self,
         ])
 
     static func main() async {

@@ -20,4 +20,23 @@ struct DurationTextTests {
         #expect(DurationText.elapsed(.milliseconds(12_300)) == "12.3 s")
         #expect(DurationText.elapsed(.milliseconds(59_960)) == "1:00")
     }
+
+    @Test("a duration is read with its unit; without one it is seconds")
+    func parse() {
+        #expect(DurationText.parse("10") == .seconds(10))
+        #expect(DurationText.parse("1.5s") == .milliseconds(1500))
+        #expect(DurationText.parse("500 ms") == .milliseconds(500))
+        #expect(DurationText.parse("2m") == .seconds(120))
+        #expect(DurationText.parse("1H") == .seconds(3600))
+        #expect(DurationText.parse("0") == .zero)
+        for text in ["", "s", "-1", "1d", "1.2.3", "1e3", "ten", "999999h", "1 2x"] { #expect(DurationText.parse(text) == nil, "\(text)") }
+    }
+
+    @Test("how long somebody took to answer has hundredths")
+    func latency() {
+        #expect(DurationText.latency(.milliseconds(421)) == "0.42 s")
+        #expect(DurationText.latency(.milliseconds(9_990)) == "9.99 s")
+        #expect(DurationText.latency(.milliseconds(12_340)) == "12.3 s")
+        #expect(DurationText.latency(.seconds(61)) == "1:01")
+    }
 }

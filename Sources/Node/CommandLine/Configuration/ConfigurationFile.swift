@@ -97,6 +97,9 @@ public struct ConfigurationFile: Hashable, Sendable {
             guard let array = node.array else { throw fail("a list of words in brackets", "of type \(type)") }
             let words = array.map { $0.string ?? "?" }
             do { return try SettingValue(words.joined(separator: ","), for: setting) } catch { throw fail(error.expected, "\(words)") }
+        case .name:
+            guard let text = node.string else { throw fail("a name in quotes", "of type \(type)") }
+            return .name(text)
         }
     }
 

@@ -101,6 +101,14 @@ public struct EffectiveConfiguration: Hashable, Sendable {
         if case .words(let words)? = self.entries[setting]?.value { words } else { nil }
     }
 
+    /// `nil` if there is none.
+    public func name(_ setting: Setting) -> String? {
+        if case .name(let name)? = self.entries[setting]?.value, !name.isEmpty { name } else { nil }
+    }
+
+    /// Whether somebody has set it: it is no default.
+    public func isSet(_ setting: Setting) -> Bool { self.entries[setting].map { $0.origin != .standard } ?? false }
+
     /// The table of `dig-nat config`: setting, value, origin.
     public var lines: [String] {
         let rows = Setting.allCases.compactMap { setting in self.entries[setting].map { (setting.key, TerminalText.singleLine($0.value.text), $0.origin) } }

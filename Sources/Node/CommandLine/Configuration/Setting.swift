@@ -20,6 +20,16 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
     case relayDaily = "relay-daily"
     case traversalMode = "traversal"
     case methods
+    case bootstrap
+    case dht
+    case publicDHT = "public-dht"
+    case dhtDuty = "serve-dht"
+    case peerExchange = "pex"
+    case gossip
+    case gun
+    case gunListen = "gun-listen"
+    case announce
+    case privateNetwork = "network"
     case documentationAddresses = "documentation-addresses"
 
     /// How its text is read.
@@ -31,6 +41,8 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
         case choice([String])
         /// Some of these words, in an order that matters.
         case words([String])
+        /// What something is called; empty: nothing is.
+        case name
     }
 
     public static let environmentPrefix = "DIG_NAT_"
@@ -38,13 +50,14 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
     public var kind: Kind {
         switch self {
         case .dataDirectory, .keyFile, .downloadDirectory, .tlsCertificate, .tlsKey: .path
-        case .listen, .relays, .stun: .addresses
+        case .listen, .relays, .stun, .bootstrap, .gun, .gunListen: .addresses
         case .uploadRate, .downloadRate, .relayRate: .rate
         case .relayDaily: .bytes
-        case .localDiscovery, .portMapping, .documentationAddresses: .flag
-        case .relayDuty: .choice(["auto", "always", "never"])
+        case .localDiscovery, .portMapping, .dht, .publicDHT, .peerExchange, .gossip, .announce, .documentationAddresses: .flag
+        case .relayDuty, .dhtDuty: .choice(["auto", "always", "never"])
+        case .privateNetwork: .name
         case .traversalMode: .choice(["race", "dual-role", "whitepaper"])
-        case .methods: .words(["local", "direct", "upnp", "tcp-hole-punch", "tcp-simultaneous-open", "circuit-relay", "websocket"])
+        case .methods: .words(["local", "direct", "upnp", "tcp-hole-punch", "tcp-simultaneous-open", "circuit-relay", "websocket", "dht"])
         case .maximumConnections: .count(1...10_000)
         }
     }
@@ -75,6 +88,16 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
         case .relayDaily: "bytes relayed for others in a day (UTC) at most, such as \"20 GiB\", or \"unlimited\""
         case .traversalMode: "how methods take turns: \"race\", or one after the other in the order \"dual-role\" or \"whitepaper\""
         case .methods: "the methods that may be used to reach peers, in this order; none: all"
+        case .bootstrap: "first contacts, multiaddresses that end with /p2p/PEER: connected to at the start and whenever the connection is lost"
+        case .dht: "finds and is found by the DHT of this software"
+        case .publicDHT: "finds and is found by the public DHT of libp2p and IPFS"
+        case .dhtDuty: "answers others in the DHT: \"auto\" while everybody can reach this node, \"always\" or \"never\""
+        case .peerExchange: "finds and is found by the peers that are connected, and those they know"
+        case .gossip: "hears and tells by gossipsub who has what"
+        case .gun: "relays of GUN to find and be found by, such as wss://gun.example.org/gun; none: off"
+        case .gunListen: "where this node is a relay of GUN, HOST:PORT, or wss://HOST:PORT with tls-certificate; none: it is not"
+        case .announce: "lets others find what is shared, by every way that is on"
+        case .privateNetwork: "the name of a private network, which has a DHT of its own, also at private addresses; public-dht is off then unless it is set"
         case .documentationAddresses: "takes documentation addresses for public ones, for laboratories built of them"
         }
     }

@@ -10,6 +10,8 @@ public enum SettingValue: Hashable, Sendable {
     case count(Int)
     case choice(String)
     case words([String])
+    /// Empty: none.
+    case name(String)
 
     /// Reads the text of a flag or an environment variable.
     ///
@@ -58,6 +60,7 @@ public enum SettingValue: Hashable, Sendable {
             let words = text.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init)
             guard words.allSatisfy(choices.contains) else { throw SettingTextError(expected: "some of " + choices.joined(separator: ", ")) }
             self = .words(words)
+        case .name: self = .name(text)
         }
     }
 
@@ -73,6 +76,7 @@ public enum SettingValue: Hashable, Sendable {
         case .count(let count): "\(count)"
         case .choice(let word): word
         case .words(let words): words.isEmpty ? "(all)" : words.joined(separator: ", ")
+        case .name(let name): name.isEmpty ? "(none)" : name
         }
     }
 
@@ -86,6 +90,7 @@ public enum SettingValue: Hashable, Sendable {
         case .count(let count): .integer(Int64(count))
         case .choice(let word): .string(word)
         case .words(let words): .array(words.map(JSONValue.string))
+        case .name(let name): name.isEmpty ? .null : .string(name)
         }
     }
 }

@@ -23,4 +23,24 @@ public enum DurationText {
     }
 
     private static func twoDigits(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
+
+    /// `0.42 s`, then as ``elapsed(_:)``: how long somebody took to answer.
+    public static func latency(_ duration: Duration) -> String {
+        let seconds = self.seconds(duration)
+        return seconds < 9.995 ? ByteCount.fixed(seconds, decimals: 2) + " s" : self.elapsed(duration)
+    }
+
+    /// Reads `10`, `10s`, `1.5s`, `500ms`, `2m`, `1h`.
+    ///
+    /// - Returns: `nil` if the text is none of these, or is more than a year.
+    public static func parse(_ text: String) -> Duration? {
+        let text = text.lowercased().filter { $0 != " " }
+        let number = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        guard !number.isEmpty, let milliseconds = self.units[String(text.dropFirst(number.count))], let value = Double(number) else { return nil }
+        let total = value * milliseconds
+        guard total <= 366 * 86_400_000 else { return nil }
+        return .milliseconds(Int64(total.rounded()))
+    }
+
+    private static let units: [String: Double] = ["": 1000, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000]
 }

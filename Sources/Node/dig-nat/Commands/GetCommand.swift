@@ -1,6 +1,8 @@
 import ArgumentParser
 import DIGCommandLine
 import DIGContent
+import DIGDiscovery
+import DIGIdentity
 import DIGMultiformats
 import DIGNatTools
 import DIGNet
@@ -16,18 +18,21 @@ struct GetCommand: DigNatCommand {
         abstract: "Gets a file or folder that somebody shares.",
         discussion: """
             REFERENCE is a link (dig:…), a content hash (bciq…), a plain SHA-256 as sha256sum prints it, or a name. \
-            A link says where its holders are; everything else is asked for on the local network. \
+            A link says where its holders are; whoever else has it is found by every way that is on: the local network, the DHT, \
+            peers, gossip, GUN. A name means what those who share something under it have signed. If they disagree, nothing is got: \
+            each content is listed with its signers, and NAME@PEER takes it as that peer means it. \
             Every block is verified as it arrives. Run the same command again after an interruption, of whatever kind: it goes on where it was. \
             The path of what was got is printed on standard output.
 
             EXAMPLES
               dig-nat get 'dig:bciq…?size=…&peer=…'
               dig-nat get 'dig:bciq…' -o ~/Downloads/
-              dig-nat get photos-2025
+              dig-nat get bciq…
+              dig-nat get photos-2025@12D3KooW…
               dig-nat get 'dig:bciq…' -o - | tar x
             """)
 
-    @Argument(help: ArgumentHelp("Link, content hash, SHA-256 or name.", valueName: "reference"))
+    @Argument(help: ArgumentHelp("Link, content hash, SHA-256, name or NAME@PEER.", valueName: "reference"))
     var reference: String
 
     @Option(
@@ -42,7 +47,7 @@ struct GetCommand: DigNatCommand {
     @Option(help: ArgumentHelp("The plain SHA-256 that the file must have, beside everything else.", valueName: "hex"))
     var sha256: String?
 
-    @Option(help: ArgumentHelp("Seconds to wait for a holder. (default: 15 for the first, 30 for another when none is left)", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Seconds to wait for a holder. (default: 30)", valueName: "seconds"))
     var timeout: Int?
 
     @Option(help: ArgumentHelp("Setting: \(Setting.downloadDirectory.explanation).", valueName: "path"), completion: .directory)
@@ -157,14 +162,19 @@ struct GetCommand: DigNatCommand {
 
     private static func show(_ events: AsyncStream<Fetch.Event>, network: NetworkManager, title: ContentReference, console: Console) async {
         var name = "?"
+        let sources = network.discovery.manager.sources
+        let by = JSONValue.array(sources.map { .string($0.rawValue) })
         for await event in events {
             switch event {
             case .phase(.resolving):
-                console.note("asking the local network")
-                console.event(["event": "resolving"])
+                console.note("asking \(SourceNames.text(sources)) what \"\(Self.words(title))\" means")
+                console.event(["event": "resolving", "by": by])
+            case .phase(.resolved(let binding)):
+                console.note(Self.line(binding))
+                console.event(Self.event(binding))
             case .phase(.searching):
-                console.note("looking for a holder")
-                console.event(["event": "searching"])
+                console.note(Self.searching(title, sources: sources))
+                console.event(["event": "searching", "by": by])
             case .phase(.transferring(let hash, let proposed)):
                 name = proposed
                 console.event(["event": "started", "contentHash": .string(hash.description), "name": .string(proposed)])
@@ -173,6 +183,45 @@ struct GetCommand: DigNatCommand {
             }
         }
         console.clearProgress()
+    }
+
+    /// What a name, or a plain SHA-256, was asked for as.
+    static func words(_ reference: ContentReference) -> String {
+        switch reference {
+        case .link(let link): link.contentHash.description
+        case .contentHash(let hash): hash.description
+        case .sha256(let digest): digest.hex
+        case .name(let name, let signer): TerminalText.singleLine(name) + (signer.map { "@\($0)" } ?? "")
+        }
+    }
+
+    static func line(_ binding: NameBinding) -> String {
+        let what =
+            switch binding.key {
+            case .name(let name): "\"\(TerminalText.singleLine(name))\""
+            case .sha256: "the SHA-256"
+            }
+        return "\(what) is \(binding.contentHash), signed by \(binding.signer.peerID)"
+    }
+
+    static func event(_ binding: NameBinding) -> JSONObject {
+        var event: JSONObject = [
+            "event": "resolved", "contentHash": .string(binding.contentHash.description), "signer": .string("\(binding.signer.peerID)"),
+            "signedMs": .unsigned(binding.timestampMilliseconds),
+        ]
+        switch binding.key {
+        case .name(let name): event["name"] = .string(name)
+        case .sha256(let digest): event["sha256"] = .string(digest.hex)
+        }
+        return event
+    }
+
+    /// Whom `get` asks for a holder.
+    static func searching(_ reference: ContentReference, sources: [DiscoverySource]) -> String {
+        var whom: [String] = []
+        if case .link(let link) = reference, !link.peers.isEmpty { whom.append("the peers of the link") }
+        if !sources.isEmpty { whom.append(SourceNames.text(sources)) }
+        return "looking for a holder: asking \(whom.isEmpty ? "nobody, every way of discovery is off" : whom.joined(separator: ", "))"
     }
 
     private static func snapshot(_ progress: TransferProgress, name: String, network: NetworkManager) -> ProgressSnapshot {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import DIGCommandLine
 import DIGContent
+import DIGDiscovery
 import DIGIdentity
 import DIGMultiformats
 import DIGNatTools
@@ -14,21 +15,22 @@ struct ShareCommand: DigNatCommand {
         abstract: "Shares files and folders until Ctrl-C.",
         discussion: """
             Prints a link for each on standard output as soon as it is hashed; whoever has the link can get the content. \
-            On the local network the content hash, a name given with --name, and the plain SHA-256 once it is computed, work too. \
+            The content hash, a name given with --name, and the plain SHA-256 once it is computed, work too: they are announced by every way \
+            that is on (local network, DHT, peers, GUN), and it is said which of them have really stored it; --no-announce keeps it to the link. \
             Files that have not changed since they were shared last are not hashed again. What was shared before and not removed with \
             "dig-nat rm" is served as well; without PATH, only that. Ctrl-C is the normal end: exit code 0.
 
             EXAMPLES
               dig-nat share holiday.mp4
               dig-nat share --name photos-2025 ~/Pictures/2025
-              dig-nat share --once --qr report.pdf
+              dig-nat share --once --qr --no-announce report.pdf
               dig-nat share --rate 2MiB --listen /ip4/0.0.0.0/tcp/4001 disk.img
             """)
 
     @Argument(help: ArgumentHelp("Files and folders.", valueName: "path"), completion: .file())
     var paths: [String] = []
 
-    @Option(help: ArgumentHelp("A name others on the local network can get it by; for one path.", valueName: "id"))
+    @Option(help: ArgumentHelp("A name others can get it by; for one path.", valueName: "id"))
     var name: String?
 
     @Flag(help: "End, and forget the share, when everything has been sent once.")
@@ -68,6 +70,10 @@ struct ShareCommand: DigNatCommand {
             let isReachable = await network.waitForAddresses(
                 atMost: network.configuration.traversal.relays.isEmpty ? Self.routerPatience : Self.relayPatience)
             do {
+                // What was shared before is served, too.
+                do { try await host.announceEverything() } catch let error as DiscoveryError {
+                    console.warning("what was shared before is not announced: \(error)")
+                }
                 let (contents, files) = try await self.contents(host, console: console)
                 try await self.serve(contents, files: files, host: host, announcesAgain: !isReachable, context: context)
             } catch {
@@ -145,10 +151,13 @@ struct ShareCommand: DigNatCommand {
         for content in contents { names[content.contentHash] = content.name }
         let title = contents.count == 1 ? contents[0].name : "\(contents.count) contents"
 
+        let watch = AnnouncementWatch(network: host.network, console: console)
+        for content in contents { await watch.add(content.contentHash, name: content.name) }
         let again = announcesAgain ? Task { await self.announceAgain(contents, host: host, console: console) } : nil
         defer { again?.cancel() }
         await withTaskGroup(of: Void.self) { [names] group in
-            group.addTask { await self.follow(host.events, files: files, names: names, console: console) }
+            group.addTask { await self.follow(host.events, files: files, names: names, watch: watch, console: console) }
+            group.addTask { await watch.run() }
             group.addTask { await Self.showUploads(of: host.network, title: title, console: console) }
             _ = await group.next()
             group.cancelAll()
@@ -176,10 +185,13 @@ struct ShareCommand: DigNatCommand {
         }
     }
 
-    private func follow(_ events: AsyncStream<HostEvent>, files: [ContentHash: UInt64], names: [ContentHash: String], console: Console) async {
+    private func follow(
+        _ events: AsyncStream<HostEvent>, files: [ContentHash: UInt64], names: [ContentHash: String], watch: AnnouncementWatch, console: Console
+    ) async {
         var sent = SentOnce(files: files)
         for await event in events {
             switch event {
+            case .announced(let hash, let report): await watch.announced(hash, report)
             case .sha256Computed(let hash, let sha256):
                 console.note("sha256 \(sha256.hex)  \(TerminalText.singleLine(names[hash] ?? hash.description))")
                 console.event(["event": "sha256", "contentHash": .string(hash.description), "sha256": .string(sha256.hex)])

@@ -42,6 +42,36 @@ struct NetworkOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Setting: \(Setting.methods.explanation).", valueName: "list"))
     var methods: String?
 
+    @Option(name: .customLong("bootstrap"), help: ArgumentHelp("Setting: \(Setting.bootstrap.explanation). May be repeated.", valueName: "multiaddress"))
+    var bootstrap: [String] = []
+
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Setting: \(Setting.dht.explanation)."))
+    var dht: Bool?
+
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Setting: \(Setting.publicDHT.explanation)."))
+    var publicDht: Bool?
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.dhtDuty.explanation).", valueName: "when"))
+    var serveDht: String?
+
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Setting: \(Setting.peerExchange.explanation)."))
+    var pex: Bool?
+
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Setting: \(Setting.gossip.explanation)."))
+    var gossip: Bool?
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.gun.explanation). May be repeated.", valueName: "url"))
+    var gun: [String] = []
+
+    @Option(help: ArgumentHelp("Setting: \(Setting.gunListen.explanation). May be repeated.", valueName: "address"))
+    var gunListen: [String] = []
+
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Setting: \(Setting.announce.explanation)."))
+    var announce: Bool?
+
+    @Option(name: .customLong("network"), help: ArgumentHelp("Setting: \(Setting.privateNetwork.explanation).", valueName: "name"))
+    var privateNetwork: String?
+
     @Option(help: ArgumentHelp("Setting: \(Setting.tlsCertificate.explanation).", valueName: "path"), completion: .file())
     var tlsCertificate: String?
 
@@ -65,6 +95,16 @@ struct NetworkOptions: ParsableArguments {
         settings[.relayDaily] = self.relayDaily
         settings[.traversalMode] = self.traversal
         settings[.methods] = self.methods
+        if !self.bootstrap.isEmpty { settings[.bootstrap] = self.bootstrap.joined(separator: ",") }
+        settings[.dht] = self.dht.map { $0 ? "true" : "false" }
+        settings[.publicDHT] = self.publicDht.map { $0 ? "true" : "false" }
+        settings[.dhtDuty] = self.serveDht
+        settings[.peerExchange] = self.pex.map { $0 ? "true" : "false" }
+        settings[.gossip] = self.gossip.map { $0 ? "true" : "false" }
+        if !self.gun.isEmpty { settings[.gun] = self.gun.joined(separator: ",") }
+        if !self.gunListen.isEmpty { settings[.gunListen] = self.gunListen.joined(separator: ",") }
+        settings[.announce] = self.announce.map { $0 ? "true" : "false" }
+        settings[.privateNetwork] = self.privateNetwork
         return settings
     }
 }

@@ -1,6 +1,8 @@
 import DIGCircuitRelay
 import DIGCommandLine
+import DIGGun
 import DIGIdentity
+import DIGKademlia
 import DIGMultiformats
 import DIGNatTools
 import DIGSTUN
@@ -20,16 +22,18 @@ struct CommandContext: Sendable {
 
     /// Layers flags, environment, file and defaults.
     ///
-    /// - Parameter path: `--config`; without it `DIG_NAT_CONFIG`, then the standard place, where it need not exist.
+    /// - Parameters:
+    ///   - path: `--config`; without it `DIG_NAT_CONFIG`, then the standard place, where it need not exist.
+    ///   - defaults: What takes the place of the library's defaults in one command.
     static func configuration(
-        flags: [Setting: String], path: String?, environment: [String: String]
+        flags: [Setting: String], path: String?, environment: [String: String], defaults: [Setting: SettingValue] = [:]
     ) throws(ConfigurationError) -> EffectiveConfiguration {
         let named = path ?? environment[StandardPaths.configurationVariable].flatMap { $0.isEmpty ? nil : $0 }
         var file: ConfigurationFile?
         if let path = named ?? StandardPaths(environment: environment).configurationFile, named != nil || FileManager.default.fileExists(atPath: path) {
             file = try ConfigurationFile(text: Self.text(path), path: path)
         }
-        return try EffectiveConfiguration(flags: flags, environment: environment, file: file, defaults: Self.defaults)
+        return try EffectiveConfiguration(flags: flags, environment: environment, file: file, defaults: Self.defaults.merging(defaults) { $1 })
     }
 
     private static func text(_ path: String) throws(ConfigurationError) -> String {
@@ -59,6 +63,16 @@ struct CommandContext: Sendable {
             .relayDaily: .bytes(node.traversal.relayService.bytesPerDay),
             .traversalMode: .choice(node.traversal.ladder.mode.rawValue),
             .methods: .words([]),
+            .bootstrap: .addresses(node.discovery.bootstrapPeers.map(\.description)),
+            .dht: .flag(node.discovery.dht != nil),
+            .publicDHT: .flag(node.discovery.publicDHT != nil),
+            .dhtDuty: .choice(node.discovery.dhtDuty.rawValue),
+            .peerExchange: .flag(node.discovery.pexEnabled),
+            .gossip: .flag(node.discovery.gossip != nil),
+            .gun: .addresses(node.discovery.gun?.relays.map(\.url.description) ?? []),
+            .gunListen: .addresses([]),
+            .announce: .flag(node.discovery.announces),
+            .privateNetwork: .name(""),
             .documentationAddresses: .flag(false),
         ]
     }
@@ -85,9 +99,9 @@ struct CommandContext: Sendable {
         if let certificate = self.configuration.path(.tlsCertificate), let key = self.configuration.path(.tlsKey) {
             node.webSocket.serverCertificate = .init(chainFile: LocalPath.absolute(certificate), privateKeyFile: LocalPath.absolute(key))
         }
+        node.discovery = try self.discovery(node.discovery, webSocket: node.webSocket)
         // Whoever sets a number gets that number; otherwise a relay takes as many connections as the system lets it.
-        let isStandard = self.configuration[.maximumConnections].map { $0.origin == .standard } ?? true
-        if !isStandard {
+        if self.configuration.isSet(.maximumConnections) {
             node.traversal.relayConnectionAllowance = 0
         } else if let files = OpenFiles.limit {
             let relay = node.traversal.relayService
@@ -99,14 +113,7 @@ struct CommandContext: Sendable {
 
     private func traversal(_ defaults: TraversalConfiguration) throws(ConfigurationError) -> TraversalConfiguration {
         var traversal = defaults
-        if let relays = try self.multiaddresses(.relays, example: "/dns4/relay.example.org/tcp/4001/p2p/12D3Koo…") {
-            if let nameless = relays.first(where: { $0.peerID == nil }) {
-                throw .invalidValue(
-                    origin: self.configuration[.relays]?.origin ?? .standard, setting: .relays, expected: "addresses that end with /p2p/PEER",
-                    found: "\"\(nameless)\"")
-            }
-            traversal.relays = relays
-        }
+        if let relays = try self.peerAddresses(.relays, example: "/dns4/relay.example.org/tcp/4001/p2p/12D3Koo…") { traversal.relays = relays }
         if let servers = self.configuration.addresses(.stun) { traversal.stunServers = try self.stunServers(servers) }
         if let isOn = self.configuration.flag(.portMapping) { traversal.usesPortMapping = isOn }
         if let duty = self.configuration.word(.relayDuty).flatMap(TraversalConfiguration.RelayDuty.init) { traversal.relayDuty = duty }
@@ -126,6 +133,18 @@ struct CommandContext: Sendable {
         return traversal
     }
 
+    private func peerAddresses(_ setting: Setting, example: String) throws(ConfigurationError) -> [Multiaddr]? {
+        guard let addresses = try self.multiaddresses(setting, example: example) else { return nil }
+        if let nameless = addresses.first(where: { $0.peerID == nil }) {
+            throw self.invalid(setting, expected: "addresses that end with /p2p/PEER", found: "\"\(nameless)\"")
+        }
+        return addresses
+    }
+
+    private func invalid(_ setting: Setting, expected: String, found: String) -> ConfigurationError {
+        .invalidValue(origin: self.configuration[setting]?.origin ?? .standard, setting: setting, expected: expected, found: found)
+    }
+
     /// `HOST`, `HOST:PORT`, or a URI.
     private func stunServers(_ texts: [String]) throws(ConfigurationError) -> [STUNServerAddress] {
         var servers: [STUNServerAddress] = []
@@ -135,9 +154,7 @@ struct CommandContext: Sendable {
                 guard server.scheme == .stun else { throw STUNError(.unsupported, "TLS says nothing about UDP") }
                 servers.append(server)
             } catch {
-                throw .invalidValue(
-                    origin: self.configuration[.stun]?.origin ?? .standard, setting: .stun, expected: "STUN servers such as stun.example.org:3478",
-                    found: "\"\(text)\" (\(error.message))")
+                throw self.invalid(.stun, expected: "STUN servers such as stun.example.org:3478", found: "\"\(text)\" (\(error.message))")
             }
         }
         return servers
@@ -150,12 +167,63 @@ struct CommandContext: Sendable {
             do {
                 addresses.append(try Multiaddr(text))
             } catch {
-                throw .invalidValue(
-                    origin: self.configuration[setting]?.origin ?? .standard, setting: setting, expected: "multiaddresses such as \(example)",
-                    found: "\"\(text)\" (\(error))")
+                throw self.invalid(setting, expected: "multiaddresses such as \(example)", found: "\"\(text)\" (\(error))")
             }
         }
         return addresses
+    }
+
+    // MARK: Discovery
+
+    private func discovery(
+        _ defaults: NodeDiscoveryConfiguration, webSocket: WebSocketConfiguration
+    ) throws(ConfigurationError) -> NodeDiscoveryConfiguration {
+        var discovery = defaults
+        if let name = self.configuration.name(.privateNetwork) {
+            do throws(KademliaError) { discovery = try .privateNetwork(name) } catch {
+                throw self.invalid(.privateNetwork, expected: "1 to 64 letters, digits, '-', '_' and '.'", found: "\"\(name)\"")
+            }
+            // Nobody outside is to hear what is shared inside, unless that is wanted.
+            if self.configuration.isSet(.publicDHT) { discovery.publicDHT = defaults.publicDHT }
+        }
+        if let peers = try self.peerAddresses(.bootstrap, example: "/dns4/node.example.org/tcp/4001/p2p/12D3Koo…") { discovery.bootstrapPeers = peers }
+        if let duty = self.configuration.word(.dhtDuty).flatMap(NodeDiscoveryConfiguration.DHTDuty.init) { discovery.dhtDuty = duty }
+        if let announces = self.configuration.flag(.announce) { discovery.announces = announces }
+        if self.configuration.flag(.dht) == false { discovery.dht = nil }
+        if self.configuration.flag(.publicDHT) == false { discovery.publicDHT = nil }
+        if self.configuration.flag(.peerExchange) == false { discovery.peerExchange = nil }
+        if self.configuration.flag(.gossip) == false { discovery.gossip = nil }
+        discovery.gun = try self.gun(defaults.gun, webSocket: webSocket)
+        return discovery
+    }
+
+    /// Nil without relays and without a place to listen.
+    private func gun(_ defaults: GunPeerConfiguration?, webSocket: WebSocketConfiguration) throws(ConfigurationError) -> GunPeerConfiguration? {
+        var gun = defaults ?? GunPeerConfiguration()
+        gun.relays = []
+        for text in self.configuration.addresses(.gun) ?? [] {
+            do throws(GunError) { gun.relays.append(.init(try GunURL(text))) } catch {
+                throw self.invalid(.gun, expected: "URLs such as wss://gun.example.org/gun", found: "\"\(text)\"")
+            }
+        }
+        if gun.relays.count > gun.maximumRelayCount {
+            throw self.invalid(.gun, expected: "at most \(gun.maximumRelayCount) relays", found: "\(gun.relays.count)")
+        }
+        gun.listen = []
+        for text in self.configuration.addresses(.gunListen) ?? [] {
+            guard let (listen, isSecure) = ListenText.parse(text) else {
+                throw self.invalid(.gunListen, expected: "addresses such as 0.0.0.0:8765, [::]:8765 or wss://0.0.0.0:8765", found: "\"\(text)\"")
+            }
+            var address = GunListenAddress(host: listen.host, port: listen.port)
+            if isSecure {
+                guard let certificate = webSocket.serverCertificate else {
+                    throw self.invalid(.gunListen, expected: "without wss:// as long as tls-certificate and tls-key are not set", found: "\"\(text)\"")
+                }
+                address.certificate = .init(chainFile: certificate.chainFile, privateKeyFile: certificate.privateKeyFile)
+            }
+            gun.listen.append(address)
+        }
+        return gun.relays.isEmpty && gun.listen.isEmpty ? nil : gun
     }
 
     // MARK: Parts of a node
@@ -165,8 +233,12 @@ struct CommandContext: Sendable {
     }
 
     /// Runs `body` with a network that listens, and ends it whatever happens.
-    func withNetwork(_ body: (NetworkManager) async throws -> Void) async throws {
-        let network = try NetworkManager(configuration: try self.nodeConfiguration(), logger: self.logger)
+    ///
+    /// - Parameter tune: Changes what no setting is for.
+    func withNetwork(tune: (inout NodeConfiguration) -> Void = { _ in }, _ body: (NetworkManager) async throws -> Void) async throws {
+        var configuration = try self.nodeConfiguration()
+        tune(&configuration)
+        let network = try NetworkManager(configuration: configuration, logger: self.logger)
         do {
             try await network.start()
             try await body(network)

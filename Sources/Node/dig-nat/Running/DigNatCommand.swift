@@ -8,6 +8,8 @@ protocol DigNatCommand: AsyncParsableCommand, Sendable {
     var global: GlobalOptions { get }
     /// The settings among the flags.
     var settings: [Setting: String] { get }
+    /// What takes the place of the library's defaults.
+    var defaults: [Setting: SettingValue] { get }
     /// Standard output is for a file.
     var writesFileToStandardOutput: Bool { get }
     func execute(_ context: CommandContext) async throws
@@ -15,6 +17,7 @@ protocol DigNatCommand: AsyncParsableCommand, Sendable {
 
 extension DigNatCommand {
     var settings: [Setting: String] { self.global.settings }
+    var defaults: [Setting: SettingValue] { [:] }
     var writesFileToStandardOutput: Bool { false }
 
     func run() async throws {
@@ -26,7 +29,7 @@ extension DigNatCommand {
         let logger = Logger(label: "dig-nat") { _ in ConsoleLogHandler(console: console, level: level) }
 
         let (signal, result) = await Interruption.run {
-            let configuration = try CommandContext.configuration(flags: self.settings, path: self.global.config, environment: environment)
+            let configuration = try CommandContext.configuration(flags: self.settings, path: self.global.config, environment: environment, defaults: self.defaults)
             for warning in configuration.warnings { console.warning(warning) }
             try await self.execute(CommandContext(configuration: configuration, console: console, logger: logger))
         }

@@ -1,6 +1,8 @@
 import DIGCommandLine
 import DIGContent
+import DIGDiscovery
 import DIGIdentity
+import DIGKademlia
 import DIGNatTools
 import DIGNet
 import DIGStorage
@@ -19,6 +21,8 @@ enum FailureDescription {
         case let error as StorageError: self.failure(error)
         case let error as KeyFileError: CommandFailure(.disk, message: "\(error)", advice: "choose another key with --key-file")
         case let error as IdentityError: CommandFailure(.disk, message: "\(error)", advice: "choose another key with --key-file")
+        case let error as KademliaError: CommandFailure(.unreachable, message: "\(error)", advice: "name a first contact with --bootstrap")
+        case let error as DiscoveryError: CommandFailure(.failure, message: "\(error)", advice: "run it again with -v for more")
         case let error as TraversalError: CommandFailure(.unreachable, message: "\(error)", advice: "see what was tried with: dig-nat why")
         case let error as ConnectionError:
             CommandFailure(error.code == .peerMismatch ? .verificationFailed : .unreachable, message: "\(error)", advice: "check that the other side still runs")
@@ -35,15 +39,18 @@ enum FailureDescription {
     private static func failure(_ error: NodeError) -> CommandFailure {
         let (status, advice): (CommandStatus, String?) =
             switch error.code {
-            case .notFound: (.notFound, "ask whoever shared it for the whole link")
+            case .notFound: (.notFound, "ask whoever shared it for the whole link, or name a first contact with --bootstrap")
             case .notShared: (.notFound, "see what is shared with: dig-nat ls")
-            case .ambiguousName: (.notFound, "get the one you trust by its hash")
+            case .ambiguousName: (.notFound, nil)
             case .unreachable: (.unreachable, "check that it is still being shared")
             case .cannotListen: (.failure, "choose another address with --listen")
             case .directoryUnusable: (.disk, "choose another directory with --data-dir")
             default: (.failure, nil)
             }
-        return CommandFailure(status, message: error.description, advice: advice)
+        var failure = CommandFailure(status, message: error.description, advice: advice)
+        // Both ways to choose, in the words of the command.
+        if error.code == .ambiguousName { failure.next = "get the one you trust: dig-nat get HASH, or dig-nat get NAME@PEER with the peer that signed it" }
+        return failure
     }
 
     private static func failure(_ error: TransferError) -> CommandFailure {
