@@ -13,6 +13,7 @@ def environment(directory):
     return kept | {
         "HOME": directory, "XDG_CONFIG_HOME": directory, "XDG_DATA_HOME": directory,
         "DIG_NAT_LISTEN": "/ip4/127.0.0.1/tcp/0", "DIG_NAT_LOCAL_DISCOVERY": "false",
+        "DIG_NAT_PUBLIC_DHT": "false", "DIG_NAT_DHT": "false", "DIG_NAT_PEX": "false", "DIG_NAT_GOSSIP": "false",
     }
 
 

@@ -99,6 +99,8 @@ final class Workspace: Sendable {
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": self.base + "/home", "LC_ALL": "C.UTF-8",
             "XDG_STATE_HOME": self.base + "/home/.local/state", "XDG_CONFIG_HOME": self.base + "/home/.config", "DIG_NAT_LISTEN": "/ip4/127.0.0.1/tcp/0",
             "DIG_NAT_LOCAL_DISCOVERY": "false", "DIG_NAT_PORT_MAPPING": "false",
+            // Each test switches on what it is about.
+            "DIG_NAT_PUBLIC_DHT": "false", "DIG_NAT_DHT": "false", "DIG_NAT_PEX": "false", "DIG_NAT_GOSSIP": "false",
         ]
         for (name, value) in changes { environment[name] = value.isEmpty ? nil : value }
         return environment
