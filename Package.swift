@@ -214,7 +214,7 @@ let package = Package(
             "DIGNatCommandTests",
             [
                 "dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGTransfer", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
-                "DIGAnnouncement", "DIGDiscovery", "DIGKademlia", "DIGGun", "DIGPeerExchange", nioCore, nioPosix, argumentParser, logging,
+                "DIGAnnouncement", "DIGDiscovery", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", nioCore, nioPosix, argumentParser, logging,
             ]),
         tests("DIGNatToolsTests", ["DIGNatTools", "DIGAnnouncement", "DIGDiscovery", "DIGGun", "DIGPeerExchange", "DIGKademlia", "DIGLocalDiscovery", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
