@@ -55,6 +55,21 @@ extension InLab {
             }
         }
 
+        @Test("doctor with one relay does not wait for what one relay alone cannot show", .timeLimit(.minutes(2)))
+        func oneRelay() async throws {
+            try await LabStage.with(homes: [LabStage.home("a", .portRestricted)]) { stage in
+                let relay = try await stage.relay()
+                let process = try await stage.start(["doctor", "--json", "--no-local-discovery", "--timeout", "60", "--relay", relay.address], on: "a")
+                let (diagnosis, instant) = try await process.timedEvent("diagnosis", within: .seconds(75))
+                let text = process.lines.map(\.text).joined(separator: "\n")
+                #expect(diagnosis.tier == "nat-restricted", "\(text)")
+                #expect(diagnosis.findings?.contains { $0.topic == "tcp-mapping" && $0.text.contains("too few peers") } == true, "\(text)")
+                let seconds = (instant - process.started) / .seconds(1)
+                print("LabTests: doctor with one relay: \(seconds) s")
+                #expect(seconds < 45)
+            }
+        }
+
         @Test("why names the reason where no punch can work", .timeLimit(.minutes(3)))
         func why() async throws {
             let file = LabFile.mebibytes(8)
