@@ -122,7 +122,7 @@ struct RelayServiceTests {
         try await withNodes { nodes in
             let (relay, service) = try await nodes.makeRelay { configuration in
                 configuration.maximumPendingRequestsPerPeer = 3
-                configuration.requestTimeout = .milliseconds(500)
+                configuration.requestTimeout = .seconds(3)
             }
             let (a, b) = (try await nodes.makeClient(of: relay), try await nodes.makeClient(of: relay))
             let connection = try await a.swarm.connect(to: relay.peer, addresses: [relay.address])
