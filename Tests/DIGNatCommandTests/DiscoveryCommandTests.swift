@@ -152,6 +152,17 @@ struct DiscoveryCommandTests {
         #expect(throws: ConfigurationError.self) { try context.nodeConfiguration() }
     }
 
+    @Test("doctor leaves alone who is not named, unless it is told otherwise")
+    func doctor() throws {
+        for (settings, isOn) in [([:], false), ([.dht: "true", .publicDHT: "true", .peerExchange: "true", .gossip: "true"], true)] as [([Setting: String], Bool)] {
+            let context = try self.context(settings)
+            var node = try context.nodeConfiguration()
+            DoctorCommand.tune(&node, context.configuration)
+            #expect((node.discovery.dht != nil) == isOn && (node.discovery.publicDHT != nil) == isOn)
+            #expect((node.discovery.peerExchange != nil) == isOn && (node.discovery.gossip != nil) == isOn)
+        }
+    }
+
     // MARK: Everybody's first contact
 
     @Test("bootstrap has other defaults, and every one can be set")

@@ -14,8 +14,8 @@ struct DoctorCommand: DigNatCommand {
         commandName: "doctor",
         abstract: "Finds out what kind of network this is: who can reach this node, what its NAT does, which methods will work, what to change.",
         discussion: """
-            Asks the router for a port and takes it back; has the relays and other peers named with --relay dial this node; asks STUN servers about UDP. \
-            Nothing is asked of anybody who is not named.
+            Asks the router for a port and takes it back; has the peers named with --relay and --bootstrap dial this node; asks STUN servers about UDP. \
+            Nothing is asked of anybody who is not named: DHT, peer exchange and gossip are off here unless they are switched on.
 
             EXAMPLES
               dig-nat doctor --relay /dns4/relay.example.org/tcp/4001/p2p/12D3Koo…
@@ -39,7 +39,7 @@ struct DoctorCommand: DigNatCommand {
     }
 
     func execute(_ context: CommandContext) async throws {
-        try await context.withNetwork { network in
+        try await context.withNetwork(tune: { Self.tune(&$0, context.configuration) }) { network in
             context.console.note("looking at the network; this takes up to \(self.timeout) s")
             await self.settle(network)
             let environment = await network.traversal.environment
@@ -49,10 +49,18 @@ struct DoctorCommand: DigNatCommand {
         }
     }
 
+    /// Leaves those alone who are not named.
+    static func tune(_ node: inout NodeConfiguration, _ configuration: EffectiveConfiguration) {
+        if !configuration.isSet(.dht) { node.discovery.dht = nil }
+        if !configuration.isSet(.publicDHT) { node.discovery.publicDHT = nil }
+        if !configuration.isSet(.peerExchange) { node.discovery.peerExchange = nil }
+        if !configuration.isSet(.gossip) { node.discovery.gossip = nil }
+    }
+
     /// Returns when what can be known is known.
     private func settle(_ network: NetworkManager) async {
         let changes = network.traversal.environmentChanges
-        let wantsServers = !network.configuration.traversal.relays.isEmpty
+        let wantsServers = !network.configuration.traversal.relays.isEmpty || !network.configuration.discovery.bootstrapPeers.isEmpty
         // One far end alone cannot show whether another sees the same port: only strangers who happen to be connected could.
         let contacts = network.configuration.traversal.relays + network.configuration.discovery.bootstrapPeers
         let wantsMapping = Set(contacts.compactMap(\.peerID)).count >= 2

@@ -6,7 +6,7 @@ import DIGNatTools
 
 /// Says by which ways what is shared can be found: when each has had its try, and again when one more has succeeded.
 actor AnnouncementWatch {
-    /// Contents looked after; of more, only what is told when they are announced is said.
+    /// Contents looked after, and said to a person; the status line says how many are announced.
     private static let maximumCount = 100
     private static let interval: Duration = .seconds(2)
 
@@ -39,7 +39,7 @@ actor AnnouncementWatch {
     private func tell(_ hash: ContentHash, _ report: AnnouncementReport) {
         self.told[hash, default: []].formUnion(Self.news(report, told: nil))
         let name = self.names[hash] ?? hash.description
-        self.console.note(AnnouncementText.line(report, name: name))
+        if self.told.count <= Self.maximumCount { self.console.note(AnnouncementText.line(report, name: name)) }
         self.console.event(AnnouncementText.event(report, hash: hash, name: name))
     }
 

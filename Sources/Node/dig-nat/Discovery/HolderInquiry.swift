@@ -91,7 +91,11 @@ actor HolderInquiry {
     }
 
     private var isDone: Bool {
-        if let limit = self.limit, self.findings.found.count >= limit { return true }
+        if let limit = self.limit {
+            // Who knows a name has said so when its word for it is here.
+            let isName = if case .binding = self.subject { true } else { false }
+            if self.findings.found.count(where: { !isName || $0.answer == .has }) >= limit { return true }
+        }
         let ended = Set(self.findings.ends.map(\.source))
         return !self.findings.found.isEmpty && self.askingCount == 0 && self.hasListened && self.sources.subtracting(self.listening).isSubset(of: ended)
     }

@@ -31,6 +31,7 @@ struct RunningNode: Sendable {
         let changes = self.network.traversal.environmentChanges
         await reachability.tell()
         do {
+            for content in try await host.contents { await watch.add(content.contentHash, name: content.name) }
             do { try await host.announceEverything() } catch let error as DiscoveryError {
                 self.console.warning("what is shared is not announced: \(error)")
             }
@@ -83,16 +84,15 @@ struct RunningNode: Sendable {
 
     /// At the start, and again at each SIGHUP, unless a terminal that goes away would send it.
     private func share(by host: FileHost, _ watch: AnnouncementWatch) async {
-        let shared = SharedPaths(host: host, paths: self.paths, names: self.names, console: self.console)
+        let shared = SharedPaths(host: host, paths: self.paths, names: self.names, console: self.console, watch: watch)
         let isService = !Terminal(descriptor: 2, environment: ProcessInfo.processInfo.environment).isInteractive
-        guard isService else { return await self.update(shared, host, watch) }
-        await Hangup.repeating { await self.update(shared, host, watch) }
+        guard isService else { return await self.update(shared) }
+        await Hangup.repeating { await self.update(shared) }
     }
 
-    private func update(_ shared: SharedPaths, _ host: FileHost, _ watch: AnnouncementWatch) async {
+    private func update(_ shared: SharedPaths) async {
         do {
             let change = try await shared.update()
-            for content in try await host.contents { await watch.add(content.contentHash, name: content.name) }
             self.console.note(change.text)
             self.console.event(change.event)
         } catch is CancellationError {

@@ -14,6 +14,8 @@ struct SharedPaths: Sendable {
     /// Each can be asked for by its file name, too.
     let names: Bool
     let console: Console
+    /// Is told what is shared.
+    var watch: AnnouncementWatch?
 
     struct Change: Hashable, Sendable {
         var added = 0
@@ -43,6 +45,7 @@ struct SharedPaths: Sendable {
                 let content = try await self.host.addFile(entry, contentID: wantsName) { [console] progress in
                     console.progress(ProgressSnapshot(.hashing, name: name, byteCount: progress.completed, total: progress.total))
                 }
+                await self.watch?.add(content.contentHash, name: content.name)
                 if before.contains(where: { $0.contentHash == content.contentHash && $0.contentID == content.contentID }) { change.unchanged += 1 } else { change.added += 1 }
                 // It was another before, of which others have been told.
                 replaced += before.map(\.contentHash).filter { $0 != content.contentHash }
