@@ -51,6 +51,7 @@ struct PeerDiscoveryManagerTests {
         let manager = try self.manager([.failing(.publicDHT), hanging, .flooding(.gossip), good]) {
             $0.searchTimeout = .seconds(2)
             $0.maximumResultsPerSearch = 50
+            $0.resultsPerSecond = 0
         }
         var ends: [DiscoverySource: DiscoveryOutcome] = [:]
         var isFound = false

@@ -109,8 +109,9 @@ final class FakeMechanism: DiscoveryMechanism {
     /// Names new peers for as long as anybody listens.
     static func flooding(_ source: DiscoverySource) -> FakeMechanism {
         FakeMechanism(source) { continuation in
+            for number in 1...100 as ClosedRange<UInt64> { continuation.yield(FoundHolder(Fixture.peer(number + 1_000_000), addresses: [])) }
             let flood = Task.detached {
-                var number: UInt64 = 1_000_000
+                var number: UInt64 = 2_000_000
                 while !Task.isCancelled {
                     number += 1
                     continuation.yield(FoundHolder(Fixture.peer(number), addresses: []))

@@ -40,7 +40,7 @@ public final class PeerDiscoveryManager: Service, Sendable {
         var isClosed = false
     }
 
-    /// Ours: between two calls of ``announceAgain(everything:)`` that do anything.
+    /// Ours: what ``announceAgain(everything:)`` asks for is done so often at most.
     private static let announceAgainInterval: Duration = .seconds(2)
 
     public let configuration: DiscoveryConfiguration
@@ -269,14 +269,13 @@ public final class PeerDiscoveryManager: Service, Sendable {
     ///
     /// - Parameter everything: Announces everything anew, because this node has other addresses now.
     public func announceAgain(everything: Bool = false) {
-        let isDue = self.state.withLock { state in
+        self.state.withLock { state in
+            // Soon, if that has just been done.
             let now = ContinuousClock.now
-            if !everything, let last = state.announcedAgainAt, now - last < Self.announceAgainInterval { return false }
-            state.announcedAgainAt = now
-            state.schedule.announceAgain(everything: everything, now: now)
-            return true
+            let at = state.announcedAgainAt.map { $0 > now ? $0 : max(now, $0 + Self.announceAgainInterval) } ?? now
+            state.announcedAgainAt = at
+            state.schedule.announceAgain(everything: everything, at: at)
         }
-        guard isDue else { return }
         self.wake.yield()
     }
 

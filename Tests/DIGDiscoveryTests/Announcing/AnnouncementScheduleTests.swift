@@ -134,9 +134,9 @@ struct AnnouncementScheduleTests {
         #expect(schedule.deadline(now: deadline) == nil)
         #expect(schedule.isAnnounced(Fixture.key(1)))
         // Other addresses are news for everybody.
-        schedule.announceAgain(everything: false, now: deadline)
+        schedule.announceAgain(everything: false, at: deadline)
         #expect(schedule.deadline(now: deadline) == nil)
-        schedule.announceAgain(everything: true, now: deadline)
+        schedule.announceAgain(everything: true, at: deadline)
         #expect(self.work(&schedule, at: deadline, using: &generator).jobs.count == 1)
     }
 
@@ -146,7 +146,7 @@ struct AnnouncementScheduleTests {
         var schedule = self.schedule([.pex, .gun])
         for number in 0..<3 { _ = schedule.announce(AnnouncedContent(Fixture.key(number)), now: self.start) }
         _ = self.work(&schedule, at: self.start, using: &generator) { $0.mechanism == 0 ? .taken(by: 0) : .taken(by: 1) }
-        schedule.announceAgain(everything: false, now: self.start + .seconds(1))
+        schedule.announceAgain(everything: false, at: self.start + .seconds(1))
         let jobs = self.work(&schedule, at: self.start + .seconds(1), using: &generator).jobs
         #expect(jobs.count == 3 && jobs.allSatisfy { $0.mechanism == 0 })
     }
@@ -284,6 +284,24 @@ struct AnnouncementScheduleTests {
         #expect(schedule.announcedCount == 3)
     }
 
+    @Test("20,000 contents are announced without a look at each of them every time")
+    func many() {
+        var generator = SeededGenerator(seed: 12)
+        var schedule = self.schedule([.pex, .dht], keeping: [.dht]) {
+            $0.announcementRate = 100_000
+            $0.announcementParallelism = 100_000
+        }
+        let isTaken = schedule.announce(all: (0..<20_000).map { AnnouncedContent(Fixture.key($0)) }, isTakenOver: { $0 == 1 }, now: self.start)
+        let jobs = self.work(&schedule, at: self.start, using: &generator).jobs
+        #expect(isTaken && jobs.count == 20_000)
+        // Somebody comes by, a thousand times.
+        for second in 1...1_000 {
+            schedule.announceAgain(everything: false, at: self.start + .seconds(second))
+            let deadline = schedule.deadline(now: self.start + .seconds(second))
+            #expect(deadline.map { $0 > self.start + .seconds(1_400) } ?? false)
+        }
+    }
+
     @Test("whatever is announced and withdrawn in whatever order, at most one job for each is under way, and the last word stands")
     func random() {
         for seed in 1...100 as ClosedRange<UInt64> {
@@ -318,7 +336,7 @@ struct AnnouncementScheduleTests {
                 case 1:
                     _ = schedule.withdraw(key, now: now)
                     wanted[key] = false
-                case 2: schedule.announceAgain(everything: .random(using: &generator), now: now)
+                case 2: schedule.announceAgain(everything: .random(using: &generator), at: now)
                 default:
                     if !running.isEmpty {
                         finish(.random(in: running.indices, using: &generator), &schedule, &generator, succeeds: .random(using: &generator))

@@ -69,6 +69,8 @@ struct AnnouncementSchedule {
         /// What somebody waits for, in order.
         var urgent: Deque<RendezvousKey> = []
         var later: Heap<Due> = []
+        /// What nobody took.
+        var open: Set<RendezvousKey> = []
         var runningCount = 0
         /// Started and not returned, given up or not.
         var unreturnedCount = 0
@@ -170,13 +172,16 @@ struct AnnouncementSchedule {
         return entry.round
     }
 
-    /// Announces again at once what nobody took, because somebody may be there by now; or everything, because it says something new.
-    mutating func announceAgain(everything: Bool, now: Instant) {
-        for (key, entry) in self.entries where !entry.isWithdrawn {
-            for (index, slot) in entry.slots.enumerated() where slot.running == nil {
-                let isOpen = slot.failures > 0 && slot.due != nil
-                guard everything || isOpen else { continue }
-                self.makeDue(key, index, at: now)
+    /// Announces again what nobody took, because somebody may be there by now; or everything, because it says something new.
+    ///
+    /// - Parameter instant: When; what is due before stays so.
+    mutating func announceAgain(everything: Bool, at instant: Instant) {
+        for index in self.lanes.indices {
+            for key in everything ? Array(self.entries.keys) : Array(self.lanes[index].open) {
+                guard let entry = self.entries[key], !entry.isWithdrawn, entry.slots[index].running == nil,
+                    entry.slots[index].due.map({ $0 > instant }) ?? true
+                else { continue }
+                self.makeDue(key, index, at: instant)
             }
         }
     }
@@ -185,7 +190,7 @@ struct AnnouncementSchedule {
     mutating func finished(_ job: Job, outcome: Outcome, duration: Duration, now: Instant, using generator: inout some RandomNumberGenerator) {
         guard var entry = self.entries[job.content.key], entry.slots[job.mechanism].running == job else { return }
         let key = job.content.key
-        let lane = self.lanes[job.mechanism]
+        let keepsAnnouncing = self.lanes[job.mechanism].mechanism.keepsAnnouncing
         self.lanes[job.mechanism].runningCount -= 1
         entry.slots[job.mechanism].running = nil
         // Of whatever round: somebody may know of it.
@@ -201,12 +206,14 @@ struct AnnouncementSchedule {
         slot.round = job.round
         if Self.isSuccess(outcome) {
             slot.failures = 0
-            slot.due = job.isWithdrawal || lane.mechanism.keepsAnnouncing ? nil : now + self.interval(using: &generator)
+            self.lanes[job.mechanism].open.remove(key)
+            slot.due = job.isWithdrawal || keepsAnnouncing ? nil : now + self.interval(using: &generator)
         } else {
             let retry = now + self.retryInterval(after: slot.failures, using: &generator)
             slot.failures += 1
             let isWorthwhile = !job.isWithdrawal || slot.takenAt.map { retry < $0 + self.configuration.announcementLifetime } ?? false
             slot.due = isWorthwhile ? retry : nil
+            if job.isWithdrawal { self.lanes[job.mechanism].open.remove(key) } else { self.lanes[job.mechanism].open.insert(key) }
         }
         entry.slots[job.mechanism] = slot
         self.entries[key] = entry

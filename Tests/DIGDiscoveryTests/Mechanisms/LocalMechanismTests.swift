@@ -1,0 +1,94 @@
+import DIGAnnouncement
+import DIGIdentity
+import DIGLocalDiscovery
+import DIGMultiformats
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@testable import DIGDiscovery
+
+/// Real sockets on the loopback interface, on a port of their own.
+@Suite("Local mechanism", .timeLimit(.minutes(1)))
+struct LocalMechanismTests {
+    /// Runs `body` with two nodes that see each other.
+    private func pair(_ body: (_ here: LocalDiscovery, _ other: PeerID) async throws -> Void) async throws {
+        let channel = try await DatagramBootstrap(group: .singletonMultiThreadedEventLoopGroup).bind(host: "127.0.0.1", port: 0).get()
+        let port = try #require(channel.localAddress?.port.flatMap { UInt16(exactly: $0) })
+        let (here, other) = (try KeyPair.generate().peerID, try KeyPair.generate().peerID)
+        let nodes = [here, other].map { peer in
+            var configuration = LocalDiscoveryConfiguration()
+            configuration.port = port
+            configuration.interfaces = .loopback
+            return LocalDiscovery(
+                identity: peer, addresses: { [Multiaddr(components: [.ip4(IPv4Address(127, 0, 0, 1)), .tcp(4001)])] }, configuration: configuration,
+                group: .singletonMultiThreadedEventLoopGroup, logger: Fixture.logger)
+        }
+        let runs = nodes.map { node in Task { try await node.run() } }
+        let result: Result<Void, any Error>
+        do {
+            try await eventually { nodes[0].peers.map(\.peer) == [other] }
+            result = .success(try await body(nodes[0], other))
+        } catch {
+            result = .failure(error)
+        }
+        for run in runs { run.cancel() }
+        for run in runs { try await run.value }
+        try await channel.close()
+        try result.get()
+    }
+
+    private func manager(_ mechanism: LocalMechanism) throws -> PeerDiscoveryManager {
+        var configuration = DiscoveryConfiguration()
+        configuration.listeningTime = .milliseconds(300)
+        return try PeerDiscoveryManager([mechanism], localPeer: Fixture.ourselves, configuration: configuration, logger: Fixture.logger)
+    }
+
+    private func found(_ manager: PeerDiscoveryManager) async -> [DiscoveredHolder] {
+        var holders: [DiscoveredHolder] = []
+        for await case .found(let holder) in manager.find(Fixture.key(1)) { holders.append(holder) }
+        return holders
+    }
+
+    @Test("peers of the local network are candidates")
+    func candidates() async throws {
+        try await self.pair { here, other in
+            let manager = try self.manager(LocalMechanism(here))
+            try await eventually { await !self.found(manager).isEmpty }
+            let holders = await self.found(manager)
+            #expect(holders.map(\.peer) == [other] && holders.allSatisfy { !$0.isClaimed && $0.sources == [.local] && !$0.addresses.isEmpty })
+            #expect(try await manager.announce(AnnouncedContent(Fixture.key(1))).entries.map(\.outcome) == [.taken(by: 1)])
+            #expect(try await manager.withdraw(Fixture.key(1)).entries.map(\.outcome) == [.withdrawn])
+        }
+    }
+
+    @Test("with a probe, those that have the content are holders, those that have not are left out, and those that do not answer are candidates")
+    func probe() async throws {
+        try await self.pair { here, other in
+            let answer = Mutex<Bool?>(true)
+            let mechanism = LocalMechanism(
+                here,
+                probe: { peer, addresses, key in
+                    #expect(peer == other && !addresses.isEmpty && key == Fixture.key(1))
+                    return answer.withLock { $0 }
+                })
+            let manager = try self.manager(mechanism)
+            try await eventually { await self.found(manager).map(\.isClaimed) == [true] }
+            // Withdrawn.
+            answer.withLock { $0 = false }
+            #expect(await self.found(manager).isEmpty)
+            answer.withLock { $0 = nil }
+            try await eventually { await self.found(manager).map(\.isClaimed) == [false] }
+            let hanging = LocalMechanism(
+                here,
+                probe: { _, _, _ in
+                    try? await Task.sleep(for: .seconds(3_600))
+                    return true
+                }, probeTimeout: .milliseconds(20))
+            let patient = try self.manager(hanging)
+            try await eventually { await self.found(patient).map(\.isClaimed) == [false] }
+        }
+    }
+}
