@@ -195,6 +195,13 @@ struct DiscoveryOutputTests {
         #expect(row.line == "\(try self.peer(1))  TCP direct (in)  \(address)")
     }
 
+    @Test("who is on the same network is told with where it says it is")
+    func near() throws {
+        let near = DiscoveredPeer(peer: try self.peer(1), addresses: [try Multiaddr("/ip4/10.0.0.1/tcp/1")], expires: .now)
+        #expect(PeersCommand.line(near) == "\(try self.peer(1))  not connected, near by  /ip4/10.0.0.1/tcp/1")
+        #expect(PeersCommand.event(near).text == #"{"event":"near","peer":"\#(try self.peer(1))","addresses":["/ip4/10.0.0.1/tcp/1"]}"#)
+    }
+
     @Test("protocols become words, each once, also those of a private network")
     func features() {
         #expect(

@@ -10,7 +10,7 @@ struct PeersCommand: DigNatCommand {
         discussion: """
             Each peer is printed with how it is reached and who dialed ("in", "out"), the address, the round trip, its software, whether everybody \
             can reach it, and in brackets what it speaks: files, dht, public-dht, pex, gossip, relay, punching, autonat. After them, \
-            whom the connected peers know.
+            whom the connected peers know, and who is on the same network.
 
             EXAMPLES
               dig-nat peers
@@ -44,6 +44,9 @@ struct PeersCommand: DigNatCommand {
             let known = (network.discovery.peerExchange?.knownPeers ?? []).filter { !connected.contains($0.peer) }
             if !known.isEmpty { console.note("known by the connected peers:") }
             for peer in known.sorted(by: { $0.peer.description < $1.peer.description }) { console.result(Self.line(peer), event: Self.event(peer)) }
+            let near = (network.localDiscovery?.peers ?? []).filter { !connected.contains($0.peer) }
+            if !near.isEmpty { console.note("on the local network:") }
+            for peer in near.sorted(by: { $0.peer.description < $1.peer.description }) { console.result(Self.line(peer), event: Self.event(peer)) }
             if rows.isEmpty { console.note("nobody is connected; name a first contact with --bootstrap") }
         }
     }
@@ -52,6 +55,14 @@ struct PeersCommand: DigNatCommand {
         let addresses = peer.addresses.isEmpty ? "no address known" : peer.addresses.map { TerminalText.singleLine($0.description) }.joined(separator: " ")
         let source = peer.isFirstHand ? "met before" : "named by \(peer.sourceCount == 1 ? "1 peer" : "\(peer.sourceCount) peers")"
         return "\(peer.peer)  not connected, \(source)  \(addresses)"
+    }
+
+    static func line(_ peer: DiscoveredPeer) -> String {
+        "\(peer.peer)  not connected, near by  \(peer.addresses.map { TerminalText.singleLine($0.description) }.joined(separator: " "))"
+    }
+
+    static func event(_ peer: DiscoveredPeer) -> JSONObject {
+        ["event": "near", "peer": .string("\(peer.peer)"), "addresses": .array(peer.addresses.map { .string($0.description) })]
     }
 
     static func event(_ peer: PeerExchangePeer) -> JSONObject {

@@ -85,7 +85,7 @@ actor HolderInquiry {
             group.cancelAll()
         }
         for source in self.listening where !self.findings.ends.contains(where: { $0.source == source }) {
-            let count = self.findings.holders.values.count { $0.times[source] != nil }
+            let count = self.findings.found.count { $0.times[source] != nil }
             self.ended(source, .completed(found: count), ContinuousClock.now - self.start)
         }
     }

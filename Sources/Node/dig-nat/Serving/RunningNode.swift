@@ -54,6 +54,9 @@ struct RunningNode: Sendable {
         var wait = Self.firstStatus
         while true {
             do { try await Task.sleep(for: wait) } catch { return }
+            if wait == Self.firstStatus, let gun = self.network.discovery.gun, self.network.configuration.discovery.gun?.listen.isEmpty == false, gun.status.listening.isEmpty {
+                self.console.warning("this node is no relay of GUN: none of its addresses can be listened on; choose others with --gun-listen")
+            }
             wait = Self.statusInterval
             // Listeners and ports that came without a change of the environment.
             await reachability.tell()
