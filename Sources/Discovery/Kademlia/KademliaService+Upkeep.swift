@@ -156,7 +156,9 @@ extension KademliaService {
     func load() async {
         guard let storage = self.storage else { return }
         let snapshot: KademliaSnapshot
-        do { snapshot = try await storage.load(network: self.configuration.protocolID.rawValue) } catch {
+        do { snapshot = try await storage.load(network: self.configuration.protocolID.rawValue) } catch is CancellationError {
+            return
+        } catch {
             self.logger.warning("what was saved can't be read", metadata: ["dig.kademlia.error": "\(error)"])
             return
         }

@@ -36,6 +36,9 @@ public final class PeerExchange: Service {
     let logger: Logger
     let responder: PeerExchangeResponder
     private let broadcast: EventBroadcast<PeerExchangeEvent>
+    /// Peers have come or gone.
+    private let changes = EventBroadcast<Void>(bufferCount: 1)
+    private let created = ContinuousClock.now
     private let wakes: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
     private let state = Mutex(State())
@@ -79,6 +82,7 @@ public final class PeerExchange: Service {
             }
         }
         self.update { $0.identified(peer, speaks: speaks, record: signed, addresses: addresses, now: .now) }
+        self.changes.emit(())
     }
 
     /// The last connection to a peer is gone. It is passed on for a short while yet.
@@ -179,6 +183,7 @@ public final class PeerExchange: Service {
             return true
         }
         defer { if isAdmitted { self.state.withLock { $0.searchCount -= 1 } } }
+        if isAdmitted { await self.firstPeer() }
         var seen: [PeerID: UInt64] = [:]
         func tell(_ announcement: ContentAnnouncement) {
             if let timestamp = seen[announcement.peer], timestamp >= announcement.timestampMilliseconds { return }
@@ -198,6 +203,23 @@ public final class PeerExchange: Service {
             for await found in group {
                 for announcement in found { tell(announcement) }
             }
+        }
+    }
+
+    /// Who asks right after the start waits for the first peer, for ``PeerExchangeConfiguration/firstPeerPatience`` at most.
+    private func firstPeer() async {
+        let changes = self.changes.subscribe()
+        let deadline = self.created + self.configuration.firstPeerPatience
+        func isAlone() -> Bool { self.responder.state.withLock { $0.links.isEmpty } }
+        guard isAlone(), .now < deadline else { return }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await _ in changes where !isAlone() { return }
+            }
+            // Ends early only when it is cancelled.
+            group.addTask { try? await Task.sleep(until: deadline, clock: .continuous) }
+            await group.next()
+            group.cancelAll()
         }
     }
 

@@ -42,6 +42,8 @@ public struct PeerExchangeConfiguration: Hashable, Sendable {
 
     // MARK: Asking
 
+    /// How long after the start a search waits for somebody to ask.
+    public var firstPeerPatience: Duration = .seconds(5)
     /// Peers asked who has a content.
     public var maximumAskedPeers = 16
     /// Searches of this node under way; those beyond end with what is known here.

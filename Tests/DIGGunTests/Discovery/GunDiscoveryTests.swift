@@ -37,6 +37,10 @@ struct GunDiscoveryTests {
             var bound: ContentAnnouncement?
             for await announcement in finder.findBindings(of: "my film") { bound = announcement }
             #expect(bound?.key == Self.content && bound?.peer == identity.peerID)
+            // The relay has nothing new to say, which is an answer, too: nobody waits for the time limit.
+            let again = ContinuousClock.now
+            for await _ in finder.findPeers(Self.content) {}
+            #expect(ContinuousClock.now - again < GunDiscoveryConfiguration().lookupTimeout)
             #expect(try await announcer.withdraw(Self.content, waitingForAcknowledgement: .seconds(10)))
             // The relay tells everybody at once, and the announcer may hear first.
             let soul = GunNamespace.standard.content(Self.content)

@@ -265,7 +265,11 @@ struct GunMesh {
             let (accepted, isWhole) = self.merge(nodes, at: time, &actions)
             message.put = accepted
             if !isWhole || message.malformedEntryCount > 0 { message.hash = nil }
-            guard !accepted.isEmpty else { return }
+            if accepted.isEmpty {
+                // Nothing to pass on, but whoever asked has an answer: what it knows already.
+                if let asked = message.answers, let record = self.log[asked], record.via == nil { actions.append(.answered(asked, by: link, hasData: true)) }
+                return
+            }
         }
         if message.answers != nil { return self.receivedAnswer(message, from: link, at: time, &actions) }
         if message.put != nil {

@@ -67,7 +67,11 @@ public final class NodeDiscovery: Sendable {
             return PeerExchange(
                 dialer: swarm, router: swarm, identity: identity, configuration: exchange, ownRecord: { Self.envelope(swarm.ownPeerRecord) }, logger: logger)
         }
-        self.gossip = configuration.gossip.map { GossipSub(dialer: swarm, router: swarm, identity: identity, configuration: $0, logger: logger) }
+        self.gossip = configuration.gossip.map { gossip in
+            var gossip = gossip
+            gossip.addressPolicy = addressPolicy
+            return GossipSub(dialer: swarm, router: swarm, identity: identity, configuration: gossip, logger: logger)
+        }
 
         var signaling: [any Signaling] = []
         var mailboxes: [(String, any Service)] = []
@@ -152,7 +156,9 @@ public final class NodeDiscovery: Sendable {
             self.publicDHT?.identified(info.peer, protocols: info.protocols, addresses: info.listenAddresses)
             self.peerExchange?.identified(
                 info.peer, protocols: info.protocols, record: Self.envelope(info.signedPeerRecord), addresses: info.listenAddresses)
-            self.gossip?.identified(info.peer, protocols: info.protocols)
+            self.gossip?.identified(info.peer, protocols: info.protocols, signedRecord: info.signedPeerRecord)
+            // There may be somebody to ask and to tell now.
+            self.manager.searchAgain()
             self.manager.announceAgain()
         case .disconnected(let peer):
             self.dht?.disconnected(peer)

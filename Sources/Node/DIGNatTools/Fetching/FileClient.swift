@@ -247,7 +247,7 @@ public final class FileClient: Sendable {
             }
         }
         guard let binding = try resolution.settled() else {
-            throw NodeError(.notFound, "nobody who could be asked knows \(resolution.description)\(HolderDialer.list(search.log))")
+            throw NodeError(.notFound, "nobody who could be asked knows \(resolution.description)\(HolderDialer.list(search.log))\(search.silence)")
         }
         return binding
     }
@@ -308,7 +308,7 @@ public final class FileClient: Sendable {
         guard !reasons.isEmpty else {
             throw NodeError(
                 .notFound,
-                "nobody who could be asked has \(target.contentHash); ask whoever shared it for the whole link, and check that it is still being shared")
+                "nobody who could be asked has \(target.contentHash); ask whoever shared it for the whole link, and check that it is still being shared\(search.silence)")
         }
         throw NodeError(.unreachable, "no holder of \(target.contentHash) could be reached; is it still being shared?\(HolderDialer.list(reasons))")
     }

@@ -47,6 +47,8 @@ final class HolderDialer: Sendable {
     private let candidates: Mutex<HolderCandidates>
     private let events = AsyncStream.makeStream(of: Event.self, bufferingPolicy: .bufferingNewest(2 * HolderCandidates.maximumCount))
     private let attempts = Mutex<[String: String]>([:])
+    /// Ways of discovery that had nobody to ask, and why.
+    private let silent = Mutex<[DiscoverySource: String]>([:])
     /// Peers of the link not tried yet.
     private let untriedCount: Mutex<Int>
     private let exhaustion = AsyncStream.makeStream(of: Void.self)
@@ -106,6 +108,11 @@ final class HolderDialer: Sendable {
 
     static func list(_ attempts: [Attempt]) -> String {
         attempts.sorted { $0.peer < $1.peer }.map { "\n  \($0.peer): \($0.outcome)" }.joined()
+    }
+
+    /// The ways of discovery that could not be asked, one to a line.
+    var silence: String {
+        self.silent.withLock { $0 }.sorted { $0.key < $1.key }.map { "\n  \($0.key): \($0.value)" }.joined()
     }
 
     /// What has been tried so far, in no particular order.
@@ -222,7 +229,7 @@ final class HolderDialer: Sendable {
                     self.events.continuation.yield(.found(holder))
                 case .found: break
                 case .ended(let source, let outcome, _):
-                    if case .failed(let reason) = outcome { self.note(source.rawValue, reason) }
+                    if case .failed(let reason) = outcome { self.silent.withLock { $0[source] = reason } }
                     answered(source)
                 }
             }

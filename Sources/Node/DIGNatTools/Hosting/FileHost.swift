@@ -107,7 +107,14 @@ public final class FileHost: Sendable {
     public func addFile(
         _ path: String, contentID: String? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
     ) async throws -> SharedContent {
+        let absolute = Self.absolute(path)
+        var before: [SharedContent] = []
+        for share in try await self.store.shares(atPathOrContentID: absolute) where share.path == absolute { before.append(try await self.content(of: share)) }
         let content = try await self.add(path, contentID: contentID, progress: progress)
+        // What was here before and is nowhere else has been told to others.
+        for old in before where old.contentHash != content.contentHash {
+            if try await self.store.share(old.contentHash) == nil { self.withdraw(old, besides: content) }
+        }
         self.announce(content)
         return content
     }
@@ -330,16 +337,25 @@ public final class FileHost: Sendable {
         let content = try await self.content(of: share)
         _ = try await self.store.remove(hash)
         self.network.transferHost.withdraw(hash)
+        self.withdraw(content)
+        return content
+    }
+
+    /// Lets those know who were told, in the background.
+    ///
+    /// - Parameter other: What it goes by stays announced.
+    private func withdraw(_ content: SharedContent, besides other: SharedContent? = nil) {
         let manager = self.network.discovery.manager
-        for announced in Self.announced(content, port: nil) where manager.announcement(of: announced.key) != nil {
+        let kept = Set(other.map { Self.announced($0, port: nil).map(\.key) } ?? [])
+        for announced in Self.announced(content, port: nil) where !kept.contains(announced.key) && manager.announcement(of: announced.key) != nil {
             self.inBackground { [network] in
                 do { try await manager.withdraw(announced.key) } catch is CancellationError {
+                    // The host has stopped.
                 } catch {
                     network.logger.info("a content is not withdrawn", metadata: ["dig.node.error": "\(error)"])
                 }
             }
         }
-        return content
     }
 
     /// What goes by this content hash, SHA-256, path or name.

@@ -190,13 +190,8 @@ public final class NetworkManager: Service, Sendable {
     /// Withdraws what is announced, says goodbye to every peer and closes everything. Nothing can be opened afterwards.
     public func stop() async {
         if self.discovery.manager.statistics.announcedCount > 0 {
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { await self.discovery.manager.withdrawAll() }
-                // Ends early only when it is cancelled.
-                group.addTask { try? await Task.sleep(for: Self.farewell) }
-                await group.next()
-                group.cancelAll()
-            }
+            // Of its own: whoever stops has often been cancelled.
+            await Task { await self.withdrawEverything() }.value
         }
         let tasks = self.tasks.withLock { tasks in
             defer { tasks = [] }
@@ -240,6 +235,16 @@ public final class NetworkManager: Service, Sendable {
     }
 
     private static let addressPatience: Duration = .seconds(1)
+
+    private func withdrawEverything() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.discovery.manager.withdrawAll() }
+            // Ends early only when it is cancelled.
+            group.addTask { try? await Task.sleep(for: Self.farewell) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
 
     // MARK: UDP
 
@@ -350,7 +355,7 @@ public final class NetworkManager: Service, Sendable {
         if let connection = holders.current { return connection }
         try Task.checkCancellation()
         let attempts = search.log
-        guard !attempts.isEmpty else { throw NodeError(.notFound, "nobody is known who could hold \(hash)") }
+        guard !attempts.isEmpty else { throw NodeError(.notFound, "nobody is known who could hold \(hash)\(search.silence)") }
         throw NodeError(.unreachable, "no holder of \(hash) could be reached\(HolderDialer.list(attempts))")
     }
 

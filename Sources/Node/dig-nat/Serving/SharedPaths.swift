@@ -30,7 +30,6 @@ struct SharedPaths: Sendable {
         var change = Change()
         let entries = self.entries
         let store = SharedContentStore(database: self.host.network.database)
-        var replaced: [ContentHash] = []
         let known = Dictionary(grouping: try await self.host.contents, by: \.path)
         for entry in entries {
             try Task.checkCancellation()
@@ -47,8 +46,6 @@ struct SharedPaths: Sendable {
                 }
                 await self.watch?.add(content.contentHash, name: content.name)
                 if before.contains(where: { $0.contentHash == content.contentHash && $0.contentID == content.contentID }) { change.unchanged += 1 } else { change.added += 1 }
-                // It was another before, of which others have been told.
-                replaced += before.map(\.contentHash).filter { $0 != content.contentHash }
                 self.console.event(content.event("shared", link: nil))
             } catch let error as ContentError {
                 self.console.warning("\(entry) is not shared: \(error.description)")
@@ -63,21 +60,7 @@ struct SharedPaths: Sendable {
             }
         }
         self.console.clearProgress()
-        await self.withdraw(replaced)
         return change
-    }
-
-    /// A content whose path has another now is not shared any more.
-    private func withdraw(_ hashes: [ContentHash]) async {
-        let manager = self.host.network.discovery.manager
-        await withDiscardingTaskGroup { group in
-            for hash in hashes where manager.announcement(of: RendezvousKey(hash)) != nil {
-                group.addTask {
-                    // What nobody could be told is tried again by the manager.
-                    _ = try? await manager.withdraw(RendezvousKey(hash))
-                }
-            }
-        }
     }
 
     /// What is there now: hidden files excepted, in the order of their names.
