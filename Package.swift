@@ -19,6 +19,7 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 // the rest
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -66,6 +67,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
@@ -80,7 +82,7 @@ let package = Package(
         .systemLibrary(
             name: "CSecp256k1", path: "Sources/Values/CSecp256k1", pkgConfig: "libsecp256k1",
             providers: [.apt(["libsecp256k1-dev"]), .brew(["secp256k1"])]),
-        room("DIGIdentity", "Values/Identity", ["DIGMultiformats", "CSecp256k1", nioCore, crypto, cryptoExtras, protobuf], protos: ["Generated/envelope.proto", "Generated/peer_record.proto"]),
+        room("DIGIdentity", "Values/Identity", ["DIGMultiformats", "CSecp256k1", nioCore, crypto, cryptoExtras, asn1, protobuf], protos: ["Generated/envelope.proto", "Generated/peer_record.proto"]),
         .target(name: "CDIGSHA256", path: "Sources/Values/CDIGSHA256"),
         room("DIGContent", "Values/Content", ["DIGMultiformats", "DIGIdentity", "CDIGSHA256", nioCore, crypto, protobuf], protos: ["Generated/name_binding.proto"]),
 
@@ -173,7 +175,7 @@ let package = Package(
             name: "natlab", dependencies: ["DIGNATLab", "DIGCommandLine", argumentParser], path: "Sources/Node/natlab", swiftSettings: settings),
 
         tests("DIGMultiformatsTests", ["DIGMultiformats", nioCore]),
-        tests("DIGIdentityTests", ["DIGIdentity", "DIGMultiformats", nioCore, crypto]),
+        tests("DIGIdentityTests", ["DIGIdentity", "DIGMultiformats", nioCore, crypto], resources: [.copy("Fixtures")]),
         tests("DIGContentTests", ["DIGContent", "CDIGSHA256", "DIGIdentity", "DIGMultiformats", nioCore, crypto]),
         tests("DIGNetTests", ["DIGNet", "DIGNetTesting", "DIGMultiformats", "DIGIdentity", nioCore, nioEmbedded]),
         tests("DIGMultistreamTests", ["DIGMultistream", "DIGNet", nioCore, nioEmbedded]),

@@ -19,6 +19,8 @@ public struct IdentityError: Error, Hashable, Sendable, CustomStringConvertible 
         private enum Value {
             case invalidPublicKey, invalidPrivateKey, keyMismatch, noPrivateKey, signingFailed
             case invalidPeerID, invalidNodeID, invalidEnvelope, invalidSignature, invalidRecord, signerMismatch
+            case encryptedKey, unsupportedKey, invalidKeystore, wrongPassword
+            case invalidRing, notAMember, invalidProof, unknownChallenge
         }
         private let value: Value
         /// The bytes are not a public key of a known algorithm and an accepted size, in its one encoding.
@@ -43,5 +45,21 @@ public struct IdentityError: Error, Hashable, Sendable, CustomStringConvertible 
         public static let invalidRecord = Self(value: .invalidRecord)
         /// Correctly signed, but by somebody else than the one it speaks for.
         public static let signerMismatch = Self(value: .signerMismatch)
+        /// The private key is encrypted in a way that is not read here. The message says how to get one that is.
+        public static let encryptedKey = Self(value: .encryptedKey)
+        /// The key is well-formed but of a kind, curve or parameters that are not used here.
+        public static let unsupportedKey = Self(value: .unsupportedKey)
+        /// The text is not a keystore of version 3, or one beyond the limits.
+        public static let invalidKeystore = Self(value: .invalidKeystore)
+        /// The keystore does not open with this password. Nothing is known of the key.
+        public static let wrongPassword = Self(value: .wrongPassword)
+        /// The keys make no ring: none, too many, one of them twice, or one that cannot be a member's.
+        public static let invalidRing = Self(value: .invalidRing)
+        /// The key is none of the ring's.
+        public static let notAMember = Self(value: .notAMember)
+        /// The proof was not made by a member of this ring over this challenge.
+        public static let invalidProof = Self(value: .invalidProof)
+        /// The challenge was not made here for this peer, has been answered, or has expired. A new one may be asked for.
+        public static let unknownChallenge = Self(value: .unknownChallenge)
     }
 }

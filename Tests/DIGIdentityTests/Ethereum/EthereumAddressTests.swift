@@ -1,4 +1,5 @@
 @testable import DIGIdentity
+import Foundation
 import Testing
 
 @Suite("Ethereum address")
@@ -27,8 +28,26 @@ struct EthereumAddressTests {
             "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
             "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB", "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
         ])
-    func checksum(address: String) {
-        #expect(EthereumAddress.checksummed(bytes(String(address.dropFirst(2)))) == address)
+    func checksum(address: String) throws {
+        let parsed = try #require(EthereumAddress(bytes: bytes(String(address.dropFirst(2)))))
+        #expect(parsed.description == address)
+        #expect(EthereumAddress(address) == parsed)
+        #expect(EthereumAddress(String(address.dropFirst(2))) == parsed)
+        #expect(EthereumAddress(address.lowercased()) == parsed)
+        #expect(EthereumAddress("0x" + address.dropFirst(2).uppercased()) == parsed)
+    }
+
+    @Test("is refused with one letter in the wrong case, and with a digit too many or too few")
+    func mistyped() throws {
+        let address = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+        for index in address.indices.dropFirst(2) where address[index].isLetter {
+            let letter = address[index].isUppercase ? address[index].lowercased() : address[index].uppercased()
+            #expect(EthereumAddress(address.replacingCharacters(in: index...index, with: letter)) == nil)
+        }
+        for text in ["", "0x", String(address.dropLast()), address + "0", "0x" + address, "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeg"] {
+            #expect(EthereumAddress(text) == nil)
+        }
+        #expect(EthereumAddress(bytes: [UInt8](repeating: 0, count: 19)) == nil)
     }
 
     /// The account of private key 1, that of web3's documentation, and the first of the Hardhat and Anvil test chains.
@@ -40,7 +59,11 @@ struct EthereumAddressTests {
             ("0xAC0974BEC39A17E36BA4A6B4D238FF944BACB478CBED5EFCAE784D7BF4F2FF80", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
         ])
     func account(privateKey: String, address: String) throws {
-        #expect(try KeyPair(secp256k1PrivateKey: privateKey).publicKey.ethereumAddress == address)
+        let publicKey = try KeyPair(secp256k1PrivateKey: privateKey).publicKey
+        #expect(publicKey.ethereumAddress == address)
+        #expect(EthereumAddress(publicKey)?.description == address)
+        let uncompressed = try #require(publicKey.uncompressedRepresentation)
+        #expect(try PublicKey(secp256k1: uncompressed).ethereumAddress == address)
     }
 
     @Test("belongs to secp256k1 keys only")

@@ -16,8 +16,8 @@ public struct CryptoIdentity: Sendable {
     ///
     /// - Parameters:
     ///   - privateKey: Empty for an identity that only checks. Ed25519: the seed, or seed and public key, in hexadecimal.
-    ///     secp256k1: hexadecimal with or without `0x`. RSA and ECDSA: DER in hexadecimal, or PEM for RSA.
-    ///   - publicKey: May be empty when there is a private key. secp256k1: compressed or not.
+    ///     secp256k1: hexadecimal with or without `0x`. RSA and ECDSA: DER in hexadecimal. All: PEM, as ``KeyPair/init(pem:)`` reads it.
+    ///   - publicKey: May be empty when there is a private key. secp256k1: compressed or not. All: PEM, as ``PublicKey/init(pem:)`` reads it.
     ///   - algorithm: What both keys are for.
     ///   - outputEncoding: The form of signatures.
     /// - Throws: ``IdentityError`` with `.invalidPrivateKey`, `.invalidPublicKey` or, if the two do not belong together,

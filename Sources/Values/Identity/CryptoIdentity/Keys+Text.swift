@@ -1,12 +1,11 @@
-import CryptoExtras
-import DIGMultiformats
-import Foundation
-
 extension KeyPair {
     /// Reads a private key as ``CryptoIdentity`` takes it.
     init(_ algorithm: KeyAlgorithm, text: String) throws(IdentityError) {
-        if algorithm == .rsa, text.contains("-----BEGIN") {
-            try self.init(rsaPEM: text)
+        if text.contains("-----BEGIN") {
+            try self.init(pem: text)
+            guard self.algorithm == algorithm else {
+                throw IdentityError(.invalidPrivateKey, "the private key is not one for \(algorithm.rawValue) but for \(self.algorithm.rawValue)")
+            }
             return
         }
         guard let bytes = HexadecimalText.bytes(text) else {
@@ -25,12 +24,11 @@ extension KeyPair {
 extension PublicKey {
     /// Reads a public key as ``CryptoIdentity`` takes it.
     init(_ algorithm: KeyAlgorithm, text: String) throws(IdentityError) {
-        if algorithm == .rsa, text.contains("-----BEGIN") {
-            let key: _RSA.Signing.PublicKey
-            do { key = try _RSA.Signing.PublicKey(pemRepresentation: text) } catch {
-                throw IdentityError(.invalidPublicKey, "not an RSA public key of 2,048 bits and more")
+        if text.contains("-----BEGIN") {
+            try self.init(pem: text)
+            guard self.algorithm == algorithm else {
+                throw IdentityError(.invalidPublicKey, "the public key is not one for \(algorithm.rawValue) but for \(self.algorithm.rawValue)")
             }
-            try self.init(.rsa, rawRepresentation: key.derRepresentation)
             return
         }
         guard let bytes = HexadecimalText.bytes(text) else {

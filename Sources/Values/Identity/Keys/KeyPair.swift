@@ -92,6 +92,28 @@ public struct KeyPair: Sendable {
         throw IdentityError(.signingFailed, "the key could not sign")
     }
 
+    /// Signs a digest of 32 bytes so that the key can be recovered from the signature.
+    ///
+    /// - Throws: ``IdentityError`` with `.unsupportedKey` unless the key is secp256k1.
+    func signRecoverable(digest: [UInt8]) throws(IdentityError) -> Secp256k1.RecoverableSignature {
+        guard let signature = Secp256k1.signRecoverable(digest: digest, privateKey: try self.secp256k1PrivateKey) else {
+            throw IdentityError(.signingFailed, "the key could not sign")
+        }
+        return signature
+    }
+
+    /// The 32 bytes of a wallet's key. Secret.
+    ///
+    /// - Throws: ``IdentityError`` with `.unsupportedKey` unless the key is secp256k1.
+    var secp256k1PrivateKey: [UInt8] {
+        get throws(IdentityError) {
+            guard case .secp256k1(let bytes) = self.secret else {
+                throw IdentityError(.unsupportedKey, "this needs a secp256k1 key, as wallets have; the key is \(self.algorithm.rawValue)")
+            }
+            return bytes
+        }
+    }
+
     /// The private key in libp2p's form (peer-ids, "Keys"), as ``KeyFile`` stores it. Secret.
     public var protobufEncoded: [UInt8] { KeyProtobuf.encode(self.algorithm, self.privateKeyData) }
 

@@ -60,9 +60,11 @@ public struct PublicKey: Hashable, Sendable, CustomStringConvertible {
     public var nodeID: NodeID { NodeID(publicKey: self) }
 
     /// The account that the same key has on Ethereum, with the checksum of EIP-55. `nil` unless the key is secp256k1.
-    public var ethereumAddress: String? {
-        guard self.algorithm == .secp256k1, let uncompressed = Secp256k1.uncompress(self.rawRepresentation) else { return nil }
-        return EthereumAddress.text(ofUncompressedKey: uncompressed)
+    public var ethereumAddress: String? { EthereumAddress(self)?.description }
+
+    /// The same secp256k1 key in 65 bytes, as some wallets export it (SEC 1 §2.3.3). `nil` unless the key is secp256k1.
+    public var uncompressedRepresentation: [UInt8]? {
+        self.algorithm == .secp256k1 ? Secp256k1.uncompress(self.rawRepresentation) : nil
     }
 
     /// The algorithm and the key in hexadecimal; public keys are no secret.

@@ -60,7 +60,7 @@ enum Secp256k1 {
     }
 
     /// Hybrid forms (first byte 6 or 7) are refused: nobody uses them and they would be a second encoding.
-    private static func parse(_ publicKey: [UInt8]) -> secp256k1_pubkey? {
+    static func parse(_ publicKey: [UInt8]) -> secp256k1_pubkey? {
         switch (publicKey.count, publicKey.first) {
         case (Self.compressedKeyByteCount, 2), (Self.compressedKeyByteCount, 3), (Self.uncompressedKeyByteCount, 4): break
         default: return nil
@@ -70,7 +70,7 @@ enum Secp256k1 {
         return key
     }
 
-    private static func serialize(_ key: inout secp256k1_pubkey, isCompressed: Bool) -> [UInt8] {
+    static func serialize(_ key: inout secp256k1_pubkey, isCompressed: Bool) -> [UInt8] {
         var byteCount = isCompressed ? Self.compressedKeyByteCount : Self.uncompressedKeyByteCount
         var bytes = [UInt8](repeating: 0, count: byteCount)
         // Cannot fail: the buffer fits and the key was parsed or made by the library.
