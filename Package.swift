@@ -151,6 +151,11 @@ let package = Package(
             ["DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioConcurrency, protobuf, logging, collections],
             protos: ["Generated/transfer.proto"]),
 
+        room(
+            "DIGAvailability", "Sharing/Availability",
+            ["DIGMultiformats", "DIGIdentity", "DIGContent", "DIGAnnouncement", "DIGNet", protobuf, logging, serviceLifecycle, collections],
+            protos: ["Generated/availability.proto"]),
+
         // Node: everything put together
         room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", "DIGTraversal", "DIGKademlia", "DIGGun", grdb, logging]),
         room(
@@ -215,6 +220,7 @@ let package = Package(
             ]),
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGAvailabilityTests", ["DIGAvailability", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGIdentity", "DIGMultiformats", protobuf, logging], resources: [.copy("Fixtures")]),
         tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGTraversal", "DIGKademlia", "DIGGun", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
         tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
         tests(

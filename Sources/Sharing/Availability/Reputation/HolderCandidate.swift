@@ -1,0 +1,50 @@
+public import DIGIdentity
+
+/// What is known of a peer that may have a content, for ``HolderRanking``.
+public struct HolderCandidate: Hashable, Sendable {
+    /// How it is, or could be, connected.
+    public enum Path: String, Hashable, Sendable, CaseIterable, Codable {
+        /// There is a direct connection.
+        case connected
+        /// Its address can be dialed.
+        case direct
+        /// A hole has to be punched.
+        case punched
+        /// By way of a relay.
+        case relayed
+        case unknown
+    }
+
+    /// What stands before it.
+    public enum NAT: String, Hashable, Sendable, CaseIterable, Codable {
+        case none
+        /// RFC 4787: endpoint-independent mapping.
+        case endpointIndependent
+        case addressDependent
+        /// Address- and port-dependent mapping.
+        case symmetric
+        case unknown
+    }
+
+    public var peer: PeerID
+    public var status: PeerContentStatus
+    public var reputation: ReputationScore
+    public var isLocal: Bool
+    public var path: Path
+    public var nat: NAT
+    /// Round trip; `nil` if unknown.
+    public var latency: Duration?
+
+    public init(
+        _ peer: PeerID, status: PeerContentStatus = .available, reputation: ReputationScore = .unknown, isLocal: Bool = false, path: Path = .unknown, nat: NAT = .unknown,
+        latency: Duration? = nil
+    ) {
+        self.peer = peer
+        self.status = status
+        self.reputation = reputation
+        self.isLocal = isLocal
+        self.path = path
+        self.nat = nat
+        self.latency = latency
+    }
+}
