@@ -1,4 +1,3 @@
-import CryptoExtras
 import Foundation
 
 extension KeyPair {

@@ -1,5 +1,4 @@
 import Crypto
-import Foundation
 
 /// What a member proves its membership with. Belongs to an identity, and is made from its private key whenever it is needed.
 ///
@@ -27,7 +26,7 @@ public struct MemberKeyPair: Sendable {
         var number: UInt8 = 0
         while true {
             let secret = HKDF<SHA256>.deriveKey(
-                inputKeyMaterial: material, salt: Data("dig-nat-tools/member-key/1".utf8), info: Data([number]), outputByteCount: 32
+                inputKeyMaterial: material, salt: Array("dig-nat-tools/member-key/1".utf8), info: [number], outputByteCount: 32
             ).withUnsafeBytes { Array($0) }
             // All but 2⁻¹²⁸ of the numbers are keys.
             if Secp256k1.isPrivateKey(secret) { return secret }

@@ -1,5 +1,4 @@
 import Crypto
-import Foundation
 
 /// A proof that one of several keys signed, which does not say which (Abe, Ohkubo, Suzuki: "1-out-of-n Signatures from a Variety of Keys",
 /// Asiacrypt 2002, with Schnorr's proofs on secp256k1).
