@@ -42,6 +42,37 @@ struct RoleDetectionHandlerTests {
         return (channel, outcome)
     }
 
+    /// What goes out when the negotiation begins after the decision: the header once, whoever wrote it.
+    func expectHeaderOnce(_ channel: EmbeddedChannel, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        for piece in [Array(Self.header.prefix(5)), Array(Self.header.dropFirst(5)) + [42], [43]] { try channel.writeOutbound(ByteBuffer(bytes: piece)) }
+        var sent: [UInt8] = []
+        while let bytes = try channel.readOutbound(as: ByteBuffer.self) { sent += bytes.readableBytesView }
+        let isOnce = sent == Self.header + [42, 43]
+        #expect(isOnce, "\(sent.count)", sourceLocation: sourceLocation)
+        #expect(throws: (any Error).self, sourceLocation: sourceLocation) {
+            _ = try channel.pipeline.syncOperations.handler(type: RoleDetectionHandler.self)
+        }
+    }
+
+    @Test("a peer that greets and waits is greeted, so that it proposes: some dialers do not before")
+    func greeted() throws {
+        let (channel, outcome) = try self.channel()
+        try channel.writeInbound(ByteBuffer(bytes: Self.header))
+        let greeting = try channel.readOutbound(as: ByteBuffer.self)
+        #expect(greeting == ByteBuffer(bytes: Self.header))
+        #expect(outcome.role == nil)
+        try channel.writeInbound(ByteBuffer(bytes: Self.proposal.dropFirst(20)))
+        #expect(outcome.role == .listener)
+        #expect(outcome.received == ByteBuffer(bytes: Self.proposal))
+        // The negotiation's own header is kept back.
+        try channel.writeOutbound(ByteBuffer(bytes: Self.proposal))
+        var sent: [UInt8] = []
+        while let bytes = try channel.readOutbound(as: ByteBuffer.self) { sent += bytes.readableBytesView }
+        let isBare = sent == Array(Self.proposal.dropFirst(20))
+        #expect(isBare, "\(sent.count)")
+        #expect(try channel.finish().isClean)
+    }
+
     @Test("a peer that proposes is the dialer, and every byte reaches the next handler", arguments: [1, 7, 20, 21, 28])
     func proposed(step: Int) throws {
         let (channel, outcome) = try self.channel()
@@ -55,7 +86,7 @@ struct RoleDetectionHandlerTests {
         #expect(outcome.received == ByteBuffer(bytes: Self.proposal + Array("later".utf8)))
         channel.embeddedEventLoop.advanceTime(by: .seconds(1))
         #expect(outcome.role == .listener)
-        #expect(throws: (any Error).self) { _ = try channel.pipeline.syncOperations.handler(type: RoleDetectionHandler.self) }
+        try self.expectHeaderOnce(channel)
         #expect(try channel.finish().isClean)
     }
 
@@ -68,6 +99,7 @@ struct RoleDetectionHandlerTests {
         channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
         #expect(outcome.role == .dialer)
         #expect(outcome.received == ByteBuffer(bytes: Self.header.prefix(byteCount)))
+        try self.expectHeaderOnce(channel)
         #expect(try channel.finish().isClean)
     }
 
