@@ -1,6 +1,7 @@
 import DIGAnnouncement
 import DIGContent
 import DIGIdentity
+import Foundation
 import Testing
 
 @testable import DIGAvailability
@@ -8,7 +9,8 @@ import Testing
 /// 200 peers in virtual time: 30 % claim what they lack, 20 % report honest holders, the rest share and fetch. Half of the honest ones are watched: each keeps
 /// a table of its own, hears all announcements and reports, asks for proofs, and fetches a content every three minutes.
 ///
-/// Liars take up a new claim every ten minutes. Slanderers agree on three holders a minute, of contents that are fetched, and report them at the same time.
+/// Liars take up a new claim every ten minutes. Slanderers agree on three holders a minute, of contents that are fetched, and report them at the same time; or they
+/// scatter, and each reports whom it likes, so that nearly all holders are suspect nearly always.
 private struct Simulation {
     struct Result: CustomStringConvertible {
         var downloads = 0
@@ -23,6 +25,7 @@ private struct Simulation {
 
     let slandererFactor: Int
     let hasLiars: Bool
+    var scatters = false
     let seed: UInt64
 
     func run(minutes: Int = 90, steadyFrom: Int = 45) throws -> Result {
@@ -56,7 +59,7 @@ private struct Simulation {
                 for content in Set(claims[index]).sorted() { announce(liars[index], contents[content], now) }
             }
             // Slander.
-            let targets = (0..<3).compactMap { _ -> (PeerID, ContentHash)? in
+            let targets = (0..<(self.scatters ? 1_000 : 3)).compactMap { _ -> (PeerID, ContentHash)? in
                 guard let content = contents.randomElement(using: &generator), let peer = holders[content]?.sorted().randomElement(using: &generator) else { return nil }
                 return (peer, content)
             }
@@ -64,9 +67,9 @@ private struct Simulation {
                 guard let (peer, content) = targets.randomElement(using: &generator) else { continue }
                 tell(Scene.report(by: slanderer, peer, content, at: now), now)
             }
-            // Proofs.
+            // Proofs: eight at a time, at seven seconds each.
             for index in tables.indices {
-                for request in tables[index].nextVerifications(limit: 16, nowMilliseconds: now) {
+                for request in tables[index].nextVerifications(limit: 64, nowMilliseconds: now) {
                     result.proofs += 1
                     tables[index].verified(request, outcome: holders[request.content]?.contains(request.peer) == true ? .proved : .disproved, nowMilliseconds: now)
                 }
@@ -76,7 +79,10 @@ private struct Simulation {
                 guard let content = contents.randomElement(using: &generator), holders[content]?.contains(honest[index]) != true else { continue }
                 tables[index].watch(content, nowMilliseconds: now)
                 let candidates = tables[index].holders(of: content, nowMilliseconds: now).filter(\.isClaimed)
-                    .map { HolderCandidate($0.peer, status: $0.status, reputation: $0.reputation) }
+                    .map {
+                        HolderCandidate(
+                            $0.peer, status: $0.status, reputation: $0.reputation, hasProven: tables[index].hasProven($0.peer, content, nowMilliseconds: now))
+                    }
                 var attempts = 0
                 var isDone = false
                 for candidate in HolderRanking.rank(candidates, salt: UInt64(index)).prefix(5) {
@@ -101,21 +107,24 @@ private struct Simulation {
 
 @Suite("200 peers, of which a third lies and a fifth slanders", .serialized, .timeLimit(.minutes(10)))
 struct AvailabilitySimulationTests {
-    @Test("honest downloads succeed at once, and ten times the slanderers change nothing")
+    @Test("honest downloads succeed at once, and ten times the slanderers change it by less than two points")
     func simulation() throws {
-        let seed: UInt64 = 42
+        // Another seed by hand: DIG_SIMULATION_SEED.
+        let seed = ProcessInfo.processInfo.environment["DIG_SIMULATION_SEED"].flatMap { UInt64($0) } ?? 42
         let peaceful = try Simulation(slandererFactor: 0, hasLiars: false, seed: seed).run()
         let hostile = try Simulation(slandererFactor: 1, hasLiars: true, seed: seed).run()
         let sybil = try Simulation(slandererFactor: 10, hasLiars: true, seed: seed).run()
-        print("simulation, seed \(seed): nobody lies:              \(peaceful)")
-        print("simulation, seed \(seed): 60 liars, 40 slanderers:  \(hostile)")
-        print("simulation, seed \(seed): 60 liars, 400 slanderers: \(sybil)")
+        let scattered = try Simulation(slandererFactor: 10, hasLiars: true, scatters: true, seed: seed).run()
+        print("simulation, seed \(seed): nobody lies:                        \(peaceful)")
+        print("simulation, seed \(seed): 60 liars, 40 slanderers:            \(hostile)")
+        print("simulation, seed \(seed): 60 liars, 400 slanderers:           \(sybil)")
+        print("simulation, seed \(seed): 60 liars, 400 slanderers scattered: \(scattered)")
         #expect(hostile.success >= 99)
         #expect(hostile.attemptsEach <= 1.3)
         #expect(abs(hostile.success - sybil.success) < 2)
+        #expect(abs(hostile.success - scattered.success) < 2)
         #expect(sybil.success >= 99)
-        // Two points of a hundred, of attempts as well.
-        #expect(sybil.attemptsEach <= 1.3)
+        #expect(sybil.attemptsEach <= 1.3 && scattered.attemptsEach <= 1.3)
         #expect(peaceful.success == 100 && peaceful.attemptsEach == 1)
     }
 }

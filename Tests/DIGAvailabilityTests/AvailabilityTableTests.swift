@@ -112,6 +112,25 @@ struct AvailabilityTableTests {
         #expect(abs(state.reportWeight - 4.0 / 3.0) < 0.001)
     }
 
+    @Test("a refuted report is not heard again while it could count, even if the claim is over meanwhile")
+    func refutedReplay() throws {
+        var table = AvailabilityTable(seed: 1)
+        var announcement = Scene.announcement(self.holder, self.content, at: self.start)
+        announcement.lifetime = .seconds(60)
+        try table.announced(announcement, nowMilliseconds: self.start)
+        try self.report(&table, 0..<5, at: self.start)
+        let request = try #require(table.nextVerifications(limit: 8, nowMilliseconds: self.start).first)
+        table.verified(request, outcome: .proved, nowMilliseconds: self.start + 1)
+        for time in stride(from: self.start + Scene.minute, to: self.start + 99 * Scene.minute, by: Int(5 * Scene.minute)) {
+            _ = table.nextVerifications(limit: 8, nowMilliseconds: time)
+            #expect(throws: AvailabilityError.refuted) {
+                try table.reported(Scene.report(by: self.reporters[1], self.holder, self.content, at: self.start), nowMilliseconds: time)
+            }
+        }
+        _ = table.nextVerifications(limit: 8, nowMilliseconds: self.start + 101 * Scene.minute)
+        #expect(table.count == 0)
+    }
+
     @Test("whoever has no proof is unavailable, and comes back by announcing itself and proving")
     func disproof() throws {
         var table = try self.table()

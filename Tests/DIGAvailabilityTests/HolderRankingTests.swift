@@ -20,6 +20,16 @@ struct HolderRankingTests {
         #expect(self.order([unavailable]).isEmpty)
     }
 
+    @Test("a suspect holder that has proven it here stands among the available, unless the seed is taken to the letter")
+    func proven() {
+        let proven = HolderCandidate(Scene.peer(1), status: .suspect, reputation: self.good, hasProven: true)
+        let plain = HolderCandidate(Scene.peer(2))
+        let better = HolderCandidate(Scene.peer(3), reputation: self.good, isLocal: true)
+        #expect(self.order([plain, proven, better]).map(\.peer) == [better.peer, proven.peer, plain.peer])
+        #expect(HolderRanking.rank([plain, proven, better], isLiteral: true).map(\.peer) == [better.peer, plain.peer, proven.peer])
+        #expect(self.order([HolderCandidate(Scene.peer(4), status: .unavailable, hasProven: true)]).isEmpty)
+    }
+
     @Test("each key moves a holder in its direction")
     func keys() {
         let plain = HolderCandidate(Scene.peer(1))

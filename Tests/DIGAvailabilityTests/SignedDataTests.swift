@@ -89,6 +89,34 @@ struct SignedDataTests {
         }
     }
 
+    @Test("what is signed here is right for another implementation")
+    func otherImplementation() throws {
+        guard let node = Self.node else { return print("not checked by another implementation: there is no Node.js") }
+        var lines = ""
+        for algorithm in [KeyAlgorithm.ed25519, .secp256k1, .rsa] {
+            for _ in 0..<5 {
+                let identity = try KeyPair.generate(algorithm, rsaKeySize: 2_048)
+                let data = try SignedData.announcement(of: Scene.content(1), port: 1, contentID: "\"ü\n𝄞\u{1}", isAvailable: true, timestampMilliseconds: Scene.now, with: identity)
+                let report = Scene.report(by: identity.peerID, Scene.peer(1), Scene.content(1), at: Scene.now)
+                for record in [data, try SignedData.report(report, with: identity)] { lines += String(decoding: record.json, as: UTF8.self) + "\n" }
+            }
+        }
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("dig-records-\(UUID().uuidString)")
+        try Data(lines.utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let process = Process()
+        process.executableURL = node
+        process.arguments = [Scene.fixtures.appendingPathComponent("check-records.mjs").path, file.path]
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0 && text == "30 of 30\n", "\(text)")
+    }
+
+    static let node: URL? = ["/usr/bin/node", "/usr/local/bin/node"].first { FileManager.default.isExecutableFile(atPath: $0) }.map { URL(fileURLWithPath: $0) }
+
     @Test("every record that is not right is refused with its reason")
     func refusals() throws {
         let data = try SignedData.announcement(of: Scene.content(1), port: 1, contentID: "n", isAvailable: true, timestampMilliseconds: Scene.now, with: self.identity)

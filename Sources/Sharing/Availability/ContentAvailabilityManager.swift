@@ -253,7 +253,8 @@ public final class ContentAvailabilityManager: Service, Sendable {
         self.rank(peers.map { HolderCandidate($0) }, for: content).map(\.peer)
     }
 
-    /// As ``filterPeersByContentStatus(_:for:)`` for peers of whom more is known. Status and reputation of the candidates are replaced by what is known here.
+    /// As ``filterPeersByContentStatus(_:for:)`` for peers of whom more is known. Status, reputation and proof of the candidates are replaced by what is
+    /// known here.
     public func rank(_ candidates: [HolderCandidate], for content: ContentHash) -> [HolderCandidate] {
         let now = self.clock.nowMilliseconds()
         let known = self.update { state in
@@ -262,10 +263,11 @@ public final class ContentAvailabilityManager: Service, Sendable {
                 var candidate = candidate
                 candidate.status = state.table.status(of: candidate.peer, for: content, nowMilliseconds: now)
                 candidate.reputation = state.table.score(of: candidate.peer, nowMilliseconds: now)
+                candidate.hasProven = state.table.hasProven(candidate.peer, content, nowMilliseconds: now)
                 return candidate
             }
         }
-        return HolderRanking.rank(known, salt: self.salt)
+        return HolderRanking.rank(known, salt: self.salt, isLiteral: self.configuration.rules.strictWhitepaper)
     }
 
     public func reputation(of peer: PeerID) -> ReputationScore {

@@ -209,7 +209,13 @@ extension AvailabilityTable {
             self.apply(.decayed(.none), to: &record, of: holder, nowMilliseconds: now)
         }
         if record.claimedUntil > 0 || !record.reports.isEmpty || record.status == .suspect || record.question != 0 { return true }
-        return record.status == .unavailable && now.since(record.changedAt) < self.configuration.unavailableMemory.millisecondCount
+        return now < self.memoryEnd(record)
+    }
+
+    /// Until when a record is kept that nobody claims and nobody reports: an unavailable holder stays so for a while, and refuted reports are not to be heard again.
+    private func memoryEnd(_ record: HolderRecord) -> UInt64 {
+        let cleared = record.clearedAt == 0 ? 0 : record.clearedAt.adding(self.reportLifetime)
+        return record.status == .unavailable ? max(cleared, record.changedAt.adding(self.configuration.unavailableMemory.millisecondCount)) : cleared
     }
 
     private func wakeTime(_ record: HolderRecord, _ content: ContentHash, nowMilliseconds now: UInt64) -> UInt64 {
@@ -224,9 +230,7 @@ extension AvailabilityTable {
             time = min(time, max(fall, doubt, now + 1))
         }
         // One that is being asked is looked at when it has answered, one that is reported when the reports are forgotten.
-        if record.status == .unavailable, record.claimedUntil == 0, record.question == 0, record.reports.isEmpty {
-            time = min(time, record.changedAt.adding(self.configuration.unavailableMemory.millisecondCount))
-        }
+        if record.status != .suspect, record.claimedUntil == 0, record.question == 0, record.reports.isEmpty { time = min(time, self.memoryEnd(record)) }
         return time
     }
 

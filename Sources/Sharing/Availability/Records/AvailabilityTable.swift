@@ -63,6 +63,12 @@ public struct AvailabilityTable: Sendable {
         (self.contents[content] ?? [:]).map { self.state($0.key, $0.value, nowMilliseconds: now) }
     }
 
+    /// Whether the peer has proven that it has the content, to this node and within the interval in which an available holder is asked.
+    public func hasProven(_ peer: PeerID, _ content: ContentHash, nowMilliseconds now: UInt64) -> Bool {
+        guard let record = self.contents[content]?[peer], record.provedAt > 0, record.status != .unavailable else { return false }
+        return now.since(record.provedAt) <= self.configuration.availableInterval.millisecondCount
+    }
+
     public func state(of peer: PeerID, for content: ContentHash, nowMilliseconds now: UInt64) -> HolderState? {
         self.contents[content]?[peer].map { self.state(peer, $0, nowMilliseconds: now) }
     }

@@ -29,6 +29,8 @@ public struct HolderCandidate: Hashable, Sendable {
     public var peer: PeerID
     public var status: PeerContentStatus
     public var reputation: ReputationScore
+    /// Not long ago it has proven to this node itself that it has this content.
+    public var hasProven: Bool
     public var isLocal: Bool
     public var path: Path
     public var nat: NAT
@@ -36,12 +38,13 @@ public struct HolderCandidate: Hashable, Sendable {
     public var latency: Duration?
 
     public init(
-        _ peer: PeerID, status: PeerContentStatus = .available, reputation: ReputationScore = .unknown, isLocal: Bool = false, path: Path = .unknown, nat: NAT = .unknown,
+        _ peer: PeerID, status: PeerContentStatus = .available, reputation: ReputationScore = .unknown, hasProven: Bool = false, isLocal: Bool = false, path: Path = .unknown, nat: NAT = .unknown,
         latency: Duration? = nil
     ) {
         self.peer = peer
         self.status = status
         self.reputation = reputation
+        self.hasProven = hasProven
         self.isLocal = isLocal
         self.path = path
         self.nat = nat

@@ -3,7 +3,9 @@ import DIGIdentity
 /// Whom to ask first.
 ///
 /// Unavailable holders are left out. Available ones come before suspect ones; an available holder that has disappointed this node twice and never
-/// pleased it (``ReputationScore/isDoubtful``) is no better an option than a suspect one and stands among them. Within each group the score decides:
+/// pleased it (``ReputationScore/isDoubtful``) is no better an option than a suspect one and stands among them. And a suspect holder that has lately proven to
+/// this node itself that it has the content is no worse an option than a claim that nobody has tried: it stands among the available. Otherwise whoever slanders
+/// all holders of a content would put first those who lie. Within each group the score decides:
 ///
 ///     0.60 reputation (0.45 success, 0.25 quality, 0.15 stability, 0.15 speed)
 ///     0.15 same local network
@@ -15,8 +17,10 @@ import DIGIdentity
 /// itself but its NAT, which counts least, moves its place.
 public enum HolderRanking {
     /// Best first.
-    public static func rank(_ candidates: [HolderCandidate], salt: UInt64 = 0) -> [HolderCandidate] {
-        let usable = candidates.filter { $0.status != .unavailable }.map { (candidate: $0, group: Self.group($0), score: Self.score($0), tie: Self.tie($0, salt)) }
+    ///
+    /// - Parameter isLiteral: The seed to the letter: the status alone makes the groups.
+    public static func rank(_ candidates: [HolderCandidate], salt: UInt64 = 0, isLiteral: Bool = false) -> [HolderCandidate] {
+        let usable = candidates.filter { $0.status != .unavailable }.map { (candidate: $0, group: Self.group($0, isLiteral), score: Self.score($0), tie: Self.tie($0, salt)) }
         return usable.sorted { lhs, rhs in
             if lhs.group != rhs.group { return lhs.group < rhs.group }
             if lhs.score != rhs.score { return lhs.score > rhs.score }
@@ -30,7 +34,11 @@ public enum HolderRanking {
             + 0.05 * Self.value(candidate.nat)
     }
 
-    private static func group(_ candidate: HolderCandidate) -> Int { candidate.status == .available && !candidate.reputation.isDoubtful ? 0 : 1 }
+    private static func group(_ candidate: HolderCandidate, _ isLiteral: Bool) -> Int {
+        let isAvailable = candidate.status == .available
+        if isLiteral { return isAvailable ? 0 : 1 }
+        return candidate.hasProven || isAvailable && !candidate.reputation.isDoubtful ? 0 : 1
+    }
 
     private static func value(_ path: HolderCandidate.Path) -> Double {
         switch path {
