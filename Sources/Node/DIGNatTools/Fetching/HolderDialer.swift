@@ -23,6 +23,8 @@ final class HolderDialer: Sendable {
     }
 
     private static let redialIntervals: [Duration] = [.milliseconds(500), .seconds(1), .seconds(2), .seconds(5), .seconds(10)]
+    /// Peers tried for the first time at once: whoever makes up holders must not make this node dial hundreds at a time.
+    private static let maximumDialCount = 16
     /// Outcomes kept for the error.
     private static let maximumAttemptCount = 256
 
@@ -30,6 +32,8 @@ final class HolderDialer: Sendable {
         case announced(DiscoveredPeer)
         case found(DiscoveredHolder)
         case restEnded(PeerID)
+        /// A first attempt is over: there is room for another.
+        case tried
     }
 
     private let network: NetworkManager
@@ -55,6 +59,7 @@ final class HolderDialer: Sendable {
     /// Whether every mechanism of discovery has answered once, and how many candidates are being asked for the first time.
     private let progress = Mutex((hasAnswers: false, askingCount: 0))
     private let changes = EventBroadcast<Void>(bufferCount: 1)
+    private let dialCount = Mutex(0)
 
     /// - Parameters:
     ///   - link: Addresses with peer ids.
@@ -192,14 +197,29 @@ final class HolderDialer: Sendable {
                     end()
                 }
             }
+            var waiting: [PeerID] = []
             for await event in self.events.stream {
                 if let peer = self.received(event) {
                     self.asking(+1)
-                    group.addTask { await self.askCandidate(peer) }
+                    waiting.append(peer)
                 }
                 // It was counted when it was found, so that nobody takes the search for exhausted meanwhile.
                 if case .found = event { self.asking(-1) }
+                while !waiting.isEmpty, self.mayDial() {
+                    let peer = waiting.removeFirst()
+                    group.addTask { await self.askCandidate(peer) }
+                }
             }
+            for peer in waiting { group.addTask { await self.askCandidate(peer) } }
+        }
+    }
+
+    /// Takes one of the places for first attempts, if there is one.
+    private func mayDial() -> Bool {
+        self.dialCount.withLock { count in
+            guard count < Self.maximumDialCount else { return false }
+            count += 1
+            return true
         }
     }
 
@@ -259,6 +279,7 @@ final class HolderDialer: Sendable {
             case .announced(let peer): return candidates.announced(peer.peer, at: peer.addresses, now: .now) ? peer.peer : nil
             case .found(let holder): return candidates.heard(holder.peer, at: holder.addresses, now: .now) ? holder.peer : nil
             case .restEnded(let peer): return candidates.restEnded(peer, now: .now) ? peer : nil
+            case .tried: return nil
             }
         }
     }
@@ -277,7 +298,12 @@ final class HolderDialer: Sendable {
 
     /// Asks a peer and stays with it while it holds the content; after that it rests.
     private func askCandidate(_ peer: PeerID) async {
-        let end = await self.keep("\(peer)", tried: { self.asking(-1) }, triesOn: { self.candidates.withLock { $0.unreachable(peer) } }) {
+        let tried: @Sendable () -> Void = {
+            self.asking(-1)
+            self.dialCount.withLock { $0 -= 1 }
+            self.events.continuation.yield(.tried)
+        }
+        let end = await self.keep("\(peer)", tried: tried, triesOn: { self.candidates.withLock { $0.unreachable(peer) } }) {
             var (addresses, source) = self.candidates.withLock { $0.addresses(of: peer) }
             if addresses.isEmpty { addresses = await self.network.discovery.addresses(of: peer) }
             if self.network.configuration.discovery.allowsPrivateAddresses { source = .user }
