@@ -14,7 +14,7 @@ struct HolderCandidates: Sendable {
 
     /// Attempts to reach a peer of which others have told, before it rests.
     static let maximumFailureCount = 3
-    /// Peers asked at once and remembered at most.
+    /// Peers remembered at most.
     static let maximumCount = 256
     /// How long a peer that lacks the content is left alone: after the first answer, the second, … and the last for all further ones.
     static let restIntervals: [Duration] = [.seconds(10), .seconds(20), .seconds(60), .seconds(120), .seconds(300)]
@@ -42,6 +42,9 @@ struct HolderCandidates: Sendable {
     }
 
     var count: Int { self.candidates.count }
+
+    /// Whether the peer has announced itself on the local network.
+    func isNear(_ peer: PeerID) -> Bool { self.candidates[peer]?.isNear ?? false }
 
     /// Where to dial the peer, and on whose word: this machine's own network is to be believed.
     func addresses(of peer: PeerID) -> (addresses: [Multiaddr], source: DialOptions.AddressSource) {

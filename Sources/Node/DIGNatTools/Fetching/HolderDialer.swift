@@ -298,12 +298,18 @@ final class HolderDialer: Sendable {
 
     /// Asks a peer and stays with it while it holds the content; after that it rests.
     private func askCandidate(_ peer: PeerID) async {
-        let tried: @Sendable () -> Void = {
-            self.asking(-1)
+        let hasPlace = Mutex(true)
+        // Whoever is there must not wait for the further attempts of those who are not.
+        let leavePlace: @Sendable () -> Void = {
+            guard hasPlace.withLock({ hasPlace in defer { hasPlace = false }; return hasPlace }) else { return }
             self.dialCount.withLock { $0 -= 1 }
             self.events.continuation.yield(.tried)
         }
-        let end = await self.keep("\(peer)", tried: tried, triesOn: { self.candidates.withLock { $0.unreachable(peer) } }) {
+        defer { leavePlace() }
+        // One that is elsewhere may be reached a moment later: by then this node knows more of its own network.
+        let isNear = self.candidates.withLock { $0.isNear(peer) }
+        let end = await self.keep("\(peer)", tried: { self.asking(-1) }, isTriedOnce: isNear, triesOn: { self.candidates.withLock { $0.unreachable(peer) } }) {
+            defer { leavePlace() }
             var (addresses, source) = self.candidates.withLock { $0.addresses(of: peer) }
             if addresses.isEmpty { addresses = await self.network.discovery.addresses(of: peer) }
             if self.network.configuration.discovery.allowsPrivateAddresses { source = .user }
@@ -337,11 +343,11 @@ final class HolderDialer: Sendable {
     /// Connects, reports, waits until the connection ends, and begins again.
     ///
     /// - Parameters:
-    ///   - tried: Called once, when the first attempt is over.
+    ///   - tried: Called once: when the first attempt is over, or, unless `isTriedOnce`, when one has succeeded or none follows.
     ///   - triesOn: Whether to connect again after it failed.
     @discardableResult
     private func keep(
-        _ name: String, tried: @Sendable () -> Void, triesOn: @Sendable () -> Bool = { true }, connect: @Sendable () async throws -> any Connection
+        _ name: String, tried: @Sendable () -> Void, isTriedOnce: Bool = true, triesOn: @Sendable () -> Bool = { true }, connect: @Sendable () async throws -> any Connection
     ) async -> End {
         var failures = 0
         var isFirst = true
@@ -367,7 +373,7 @@ final class HolderDialer: Sendable {
                 self.note(name, "disconnected")
             } catch {
                 self.note(name, "\(error)")
-                if isFirst {
+                if isFirst, isTriedOnce {
                     tried()
                     isFirst = false
                 }

@@ -30,13 +30,13 @@ public struct SQLiteAttemptStore: AttemptStore, Sendable {
         let (attempts, successes) = (Int64(clamping: sums.attempts), Int64(clamping: sums.successes))
         let arguments: StatementArguments = [
             Data(record.peer.bytes), record.method.rawValue, record.addresses.map(\.description).joined(separator: "\n"),
-            Int64(clamping: record.startedAt), milliseconds, outcome, cause, record.network.description,
+            Int64(clamping: record.startedAt), milliseconds, outcome, cause, record.network.description, record.signaling,
         ]
         try await self.database.write { database in
             try database.execute(
                 sql: """
-                    INSERT INTO attempt (peer, method, addresses, started_ms, duration_ms, outcome, cause, network)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO attempt (peer, method, addresses, started_ms, duration_ms, outcome, cause, network, signaling)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """, arguments: arguments)
             try database.execute(
                 sql: "DELETE FROM attempt WHERE id <= (SELECT max(id) FROM attempt) - \(Self.maximumCount)")
@@ -101,7 +101,7 @@ public struct SQLiteAttemptStore: AttemptStore, Sendable {
             peer: try PeerID(bytes: row.bytes("peer")), method: method,
             addresses: try row.text("addresses").split(separator: "\n").map { try Multiaddr(String($0)) },
             startedAt: try row.count("started_ms"), duration: .milliseconds(try row.integer("duration_ms")), outcome: outcome,
-            network: NetworkFingerprint(description: try row.text("network")))
+            network: NetworkFingerprint(description: try row.text("network")), signaling: try row.optionalText("signaling"))
     }
 
     private static func milliseconds(_ duration: Duration) -> Int64 {

@@ -12,6 +12,7 @@ enum Schema {
         migrator.registerMigration("4 attempts", migrate: Self.attempts)
         migrator.registerMigration("5 kademlia", migrate: Self.kademlia)
         migrator.registerMigration("6 gun", migrate: Self.gun)
+        migrator.registerMigration("7 signaling", migrate: Self.signaling)
         return migrator
     }
 
@@ -220,5 +221,10 @@ enum Schema {
                     PRIMARY KEY (node, key)
                 ) STRICT, WITHOUT ROWID;
                 """)
+    }
+
+    /// Over what a punch was agreed on, where there was no connection: a name such as `gun`.
+    private static func signaling(_ database: Database) throws {
+        try database.execute(sql: "ALTER TABLE attempt ADD COLUMN signaling TEXT")
     }
 }
