@@ -100,6 +100,13 @@ extension InLab {
                 print("LabTests: found by local in \(times) s")
                 let get = try await stage.get(share.contentHash, on: "a-2", options: only)
                 try await get.finish(Self.file)
+
+                // Nobody finds it once it is no longer shared.
+                share.process.send(signal: SIGINT)
+                _ = try await share.process.wait(timeout: .seconds(15))
+                let gone = try await stage.start(["find", "--json", "--timeout", "5s", share.contentHash] + only, on: "a-2")
+                let end = try await gone.wait(timeout: .seconds(30))
+                #expect(!end.exit.isSuccess && gone.lines.compactMap(FoundEvent.init).isEmpty, "\(end.standardOutput)")
             }
         }
     }
