@@ -60,6 +60,7 @@ let package = Package(
         .library(name: "DIGGun", targets: ["DIGGun"]),
         .library(name: "DIGDiscovery", targets: ["DIGDiscovery", "DIGAnnouncement"]),
         .library(name: "DIGTransfer", targets: ["DIGTransfer"]),
+        .library(name: "DIGAccess", targets: ["DIGAccess"]),
         .executable(name: "dig-nat", targets: ["dig-nat"]),
         .executable(name: "natlab", targets: ["natlab"]),
     ],
@@ -90,7 +91,9 @@ let package = Package(
         room("DIGNet", "Transport/Net", ["DIGMultiformats", "DIGIdentity", nioCore, logging]),
         room("DIGNetTesting", "Transport/NetTesting", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, nioPosix, logging]),
         room("DIGMultistream", "Transport/Multistream", ["DIGNet", "DIGMultiformats", nioCore]),
-        room("DIGNoise", "Transport/Noise", ["DIGNet", "DIGMultiformats", "DIGIdentity", nioCore, crypto, protobuf], protos: ["Generated/NoiseHandshakePayload.proto"]),
+        .systemLibrary(
+            name: "COpenSSL", path: "Sources/Transport/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        room("DIGNoise", "Transport/Noise", ["DIGNet", "DIGMultiformats", "DIGIdentity", "COpenSSL", nioCore, crypto, protobuf], protos: ["Generated/NoiseHandshakePayload.proto"]),
         room("DIGYamux", "Transport/Yamux", ["DIGNet", nioCore]),
         room("DIGTCP", "Transport/TCP", ["DIGNet", "DIGMultiformats", nioCore, nioPosix]),
         room("DIGUDP", "Transport/UDP", ["DIGNet", "DIGMultiformats", nioCore, nioPosix]),
@@ -156,13 +159,18 @@ let package = Package(
             ["DIGMultiformats", "DIGIdentity", "DIGContent", "DIGAnnouncement", "DIGNet", protobuf, logging, serviceLifecycle, collections],
             protos: ["Generated/availability.proto"]),
 
+        room(
+            "DIGAccess", "Sharing/Access",
+            ["DIGNet", "DIGTransfer", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, protobuf, logging, collections],
+            protos: ["Generated/access.proto"]),
+
         // Node: everything put together
-        room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", "DIGTraversal", "DIGKademlia", "DIGGun", grdb, logging]),
+        room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", "DIGAccess", "DIGTraversal", "DIGKademlia", "DIGGun", grdb, logging]),
         room(
             "DIGNatTools", "Node/DIGNatTools",
             [
                 "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGDNS", "DIGSwarm", "DIGCircuitRelay", "DIGPortMapping", "DIGTraversal", "DIGUDP", "DIGLocalDiscovery",
-                "DIGAnnouncement", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", "DIGDiscovery", "DIGHolePunching", "DIGTransfer", "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
+                "DIGAnnouncement", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", "DIGDiscovery", "DIGHolePunching", "DIGTransfer", "DIGAccess", "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         room("DIGCommandLine", "Node/CommandLine", ["DIGContent", toml]),
         .target(name: "CDIGAllocator", path: "Sources/Node/CDIGAllocator"),
@@ -170,7 +178,7 @@ let package = Package(
             name: "dig-nat",
             dependencies: [
                 "CDIGAllocator", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGAutoNAT", "DIGPortMapping", "DIGCircuitRelay", "DIGSTUN", "DIGUDP", "DIGTransfer", "DIGSwarm", "DIGWebSocket", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
-                "DIGAnnouncement", "DIGDiscovery", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub",
+                "DIGAnnouncement", "DIGDiscovery", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", "DIGAccess", "DIGAvailability",
                 nioCore, nioPosix, argumentParser, logging,
             ],
             path: "Sources/Node/dig-nat", swiftSettings: settings),
@@ -221,22 +229,23 @@ let package = Package(
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGAvailabilityTests", ["DIGAvailability", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGIdentity", "DIGMultiformats", protobuf, logging], resources: [.copy("Fixtures")]),
-        tests("DIGStorageTests", ["DIGStorage", "DIGTransfer", "DIGTraversal", "DIGKademlia", "DIGGun", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
+        tests("DIGAccessTests", ["DIGAccess", "DIGTransfer", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGTCP", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, protobuf, logging]),
+        tests("DIGStorageTests", ["DIGStorage", "DIGAccess", "DIGTransfer", "DIGTraversal", "DIGKademlia", "DIGGun", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
         tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
         tests(
             "DIGNatCommandTests",
             [
                 "dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGTransfer", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
-                "DIGAnnouncement", "DIGDiscovery", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", nioCore, nioPosix, argumentParser, logging,
+                "DIGAnnouncement", "DIGDiscovery", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", "DIGAccess", "DIGAvailability", nioCore, nioPosix, argumentParser, logging,
             ]),
-        tests("DIGNatToolsTests", ["DIGNatTools", "DIGAnnouncement", "DIGDiscovery", "DIGGun", "DIGPeerExchange", "DIGKademlia", "DIGLocalDiscovery", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
+        tests("DIGNatToolsTests", ["DIGNatTools", "DIGAccess", "DIGAnnouncement", "DIGDiscovery", "DIGGun", "DIGPeerExchange", "DIGKademlia", "DIGLocalDiscovery", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
             ["DIGAutoNAT", "DIGCircuitRelay", "DIGHolePunching", "DIGKademlia", "DIGGossipSub", "DIGLocalDiscovery", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests(
             "EndToEndTests",
             [
-                "dig-nat", "DIGStorage", "DIGTransfer", "DIGContent", "DIGSwarm", "DIGCircuitRelay", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats",
+                "dig-nat", "DIGStorage", "DIGTransfer", "DIGAccess", "DIGAvailability", "DIGAnnouncement", "DIGContent", "DIGSwarm", "DIGCircuitRelay", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats",
                 nioCore, nioPosix, logging,
             ]),
         tests("LabTests", ["dig-nat", "natlab", "DIGNATLab"]),
