@@ -61,6 +61,7 @@ let package = Package(
         .library(name: "DIGDiscovery", targets: ["DIGDiscovery", "DIGAnnouncement"]),
         .library(name: "DIGTransfer", targets: ["DIGTransfer"]),
         .library(name: "DIGAccess", targets: ["DIGAccess"]),
+        .library(name: "DIGAvailability", targets: ["DIGAvailability"]),
         .executable(name: "dig-nat", targets: ["dig-nat"]),
         .executable(name: "natlab", targets: ["natlab"]),
     ],
@@ -156,7 +157,7 @@ let package = Package(
 
         room(
             "DIGAvailability", "Sharing/Availability",
-            ["DIGMultiformats", "DIGIdentity", "DIGContent", "DIGAnnouncement", "DIGNet", protobuf, logging, serviceLifecycle, collections],
+            ["DIGMultiformats", "DIGIdentity", "DIGContent", "DIGAnnouncement", "DIGNet", nioCore, protobuf, logging, serviceLifecycle, collections],
             protos: ["Generated/availability.proto"]),
 
         room(
@@ -165,12 +166,12 @@ let package = Package(
             protos: ["Generated/access.proto"]),
 
         // Node: everything put together
-        room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", "DIGAccess", "DIGTraversal", "DIGKademlia", "DIGGun", grdb, logging]),
+        room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", "DIGAccess", "DIGAvailability", "DIGTraversal", "DIGKademlia", "DIGGun", grdb, logging]),
         room(
             "DIGNatTools", "Node/DIGNatTools",
             [
                 "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGDNS", "DIGSwarm", "DIGCircuitRelay", "DIGPortMapping", "DIGTraversal", "DIGUDP", "DIGLocalDiscovery",
-                "DIGAnnouncement", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", "DIGDiscovery", "DIGHolePunching", "DIGTransfer", "DIGAccess", "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
+                "DIGAnnouncement", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", "DIGDiscovery", "DIGHolePunching", "DIGTransfer", "DIGAccess", "DIGAvailability", "DIGStorage", nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         room("DIGCommandLine", "Node/CommandLine", ["DIGContent", toml]),
         .target(name: "CDIGAllocator", path: "Sources/Node/CDIGAllocator"),
@@ -228,9 +229,9 @@ let package = Package(
             ]),
         tests("DIGLocalDiscoveryTests", ["DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGTransferTests", ["DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
-        tests("DIGAvailabilityTests", ["DIGAvailability", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGIdentity", "DIGMultiformats", protobuf, logging], resources: [.copy("Fixtures")]),
+        tests("DIGAvailabilityTests", ["DIGAvailability", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, protobuf, logging], resources: [.copy("Fixtures")]),
         tests("DIGAccessTests", ["DIGAccess", "DIGTransfer", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGTCP", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, protobuf, logging]),
-        tests("DIGStorageTests", ["DIGStorage", "DIGAccess", "DIGTransfer", "DIGTraversal", "DIGKademlia", "DIGGun", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
+        tests("DIGStorageTests", ["DIGStorage", "DIGAccess", "DIGAvailability", "DIGAnnouncement", "DIGTransfer", "DIGTraversal", "DIGKademlia", "DIGGun", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
         tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
         tests(
             "DIGNatCommandTests",
@@ -238,7 +239,7 @@ let package = Package(
                 "dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGTransfer", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
                 "DIGAnnouncement", "DIGDiscovery", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", "DIGAccess", "DIGAvailability", nioCore, nioPosix, argumentParser, logging,
             ]),
-        tests("DIGNatToolsTests", ["DIGNatTools", "DIGAccess", "DIGAnnouncement", "DIGDiscovery", "DIGGun", "DIGPeerExchange", "DIGKademlia", "DIGLocalDiscovery", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
+        tests("DIGNatToolsTests", ["DIGNatTools", "DIGAccess", "DIGAvailability", "DIGGossipSub", "DIGAnnouncement", "DIGDiscovery", "DIGGun", "DIGPeerExchange", "DIGKademlia", "DIGLocalDiscovery", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
             ["DIGAutoNAT", "DIGCircuitRelay", "DIGHolePunching", "DIGKademlia", "DIGGossipSub", "DIGLocalDiscovery", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
