@@ -60,20 +60,22 @@ struct NoiseVectorTests {
         for (index, message) in vector.messages.enumerated().dropFirst(3) {
             let payload = try self.bytes(message.payload)
             let ciphertext = try self.bytes(message.ciphertext)
-            var sealed = ByteBuffer()
-            var frames = ByteBuffer(repeating: 0, count: CipherState.nonceLength)
-            frames.writeBytes(ciphertext)
+            let isFromInitiator = index.isMultiple(of: 2)
+            let sealed = isFromInitiator ? try Self.sealed(payload, by: &initiatorOut) : try Self.sealed(payload, by: &responderOut)
             var opened = ByteBuffer()
-            if index.isMultiple(of: 2) {
-                try initiatorOut.seal(ByteBuffer(bytes: payload), count: payload.count, into: &sealed)
-                try responderIn.open(at: CipherState.nonceLength, length: ciphertext.count, in: &frames, into: &opened)
-            } else {
-                try responderOut.seal(ByteBuffer(bytes: payload), count: payload.count, into: &sealed)
-                try initiatorIn.open(at: CipherState.nonceLength, length: ciphertext.count, in: &frames, into: &opened)
-            }
+            let frame = ByteBuffer(bytes: ciphertext)
+            if isFromInitiator { try responderIn.open(frame, into: &opened) } else { try initiatorIn.open(frame, into: &opened) }
             #expect(Array(sealed.readableBytesView) == ciphertext)
             #expect(Array(opened.readableBytesView) == payload)
         }
+    }
+
+    private static func sealed(_ payload: [UInt8], by state: inout CipherState) throws -> ByteBuffer {
+        var sealed = ByteBuffer()
+        try state.beginFrame()
+        try state.seal(ByteBuffer(bytes: payload), into: &sealed)
+        try state.endFrame(into: &sealed)
+        return sealed
     }
 
     private func state(isInitiator: Bool, staticKey: String, ephemeralKey: String, prologue: String) throws -> HandshakeState {

@@ -1,22 +1,17 @@
 import Crypto
 import NIOCore
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
-
 /// A key and its counter: one direction of a connection (Noise §5.1), with ChaChaPoly (§12.3).
+///
+/// A copy goes on with a counter of its own, and must not be used while a frame of the other is under way.
 struct CipherState: Sendable {
-    static let tagLength = 16
-    static let nonceLength = 12
+    static let tagLength = ChaChaPolyContext.tagLength
 
-    private let key: SymmetricKey
+    private let context: ChaChaPolyContext
     private var counter: UInt64
 
     init(key: SymmetricKey, counter: UInt64 = 0) {
-        self.key = key
+        self.context = key.withUnsafeBytes { ChaChaPolyContext(key: $0) }
         self.counter = counter
     }
 
@@ -26,79 +21,88 @@ struct CipherState: Sendable {
         return self.counter
     }
 
+    /// 32 zero bits, then the counter, little-endian (Noise §12.3).
+    private func begin(_ direction: ChaChaPolyContext.Direction, authenticating associatedData: [UInt8] = []) throws(NoiseError) {
+        let counter = try self.checkedCounter()
+        let low = UInt32(truncatingIfNeeded: counter).littleEndian
+        let high = UInt32(truncatingIfNeeded: counter >> 32).littleEndian
+        // In halves: a 64-bit field would be aligned, with a gap before it.
+        let hasBegun = withUnsafeBytes(of: (UInt32(0), low, high)) { self.context.begin(direction, nonce: $0, authenticating: associatedData) }
+        guard hasBegun else { throw direction == .seal ? .encryptionFailed : .decryptionFailed }
+    }
+
     // MARK: Handshake
 
     mutating func seal(_ plaintext: [UInt8], authenticating associatedData: [UInt8]) throws(NoiseError) -> [UInt8] {
-        let counter = try self.checkedCounter()
-        do {
-            let box = try ChaChaPoly.seal(plaintext, using: self.key, nonce: Self.nonce(counter), authenticating: associatedData)
-            self.counter = counter + 1
-            return Array(box.combined.dropFirst(Self.nonceLength))
-        } catch {
-            throw .encryptionFailed
+        try self.begin(.seal, authenticating: associatedData)
+        var sealed = [UInt8](repeating: 0, count: plaintext.count + Self.tagLength)
+        let isSealed = sealed.withUnsafeMutableBytes { sealed in
+            plaintext.withUnsafeBytes { self.context.update($0, into: sealed) }
+                && self.context.endSealing(tag: UnsafeMutableRawBufferPointer(rebasing: sealed[plaintext.count...]))
         }
+        guard isSealed else { throw .encryptionFailed }
+        self.counter += 1
+        return sealed
     }
 
     mutating func open(_ ciphertext: ArraySlice<UInt8>, authenticating associatedData: [UInt8]) throws(NoiseError) -> [UInt8] {
         guard ciphertext.count >= Self.tagLength else { throw .truncated }
-        let counter = try self.checkedCounter()
-        do {
-            let box = try ChaChaPoly.SealedBox(
-                nonce: Self.nonce(counter), ciphertext: ciphertext.dropLast(Self.tagLength), tag: ciphertext.suffix(Self.tagLength))
-            let plaintext = try ChaChaPoly.open(box, using: self.key, authenticating: associatedData)
-            self.counter = counter + 1
-            return Array(plaintext)
-        } catch {
-            throw .decryptionFailed
+        try self.begin(.open, authenticating: associatedData)
+        var plaintext = [UInt8](repeating: 0, count: ciphertext.count - Self.tagLength)
+        let isAuthentic = plaintext.withUnsafeMutableBytes { plaintext in
+            ciphertext.withUnsafeBytes { self.open($0, into: plaintext) }
         }
+        guard isAuthentic else { throw .decryptionFailed }
+        self.counter += 1
+        return plaintext
     }
 
     // MARK: Frames
 
-    /// Seals the first `count` readable bytes and appends ciphertext and tag to `output`.
-    mutating func seal(_ plaintext: ByteBuffer, count: Int, into output: inout ByteBuffer) throws(NoiseError) {
-        let counter = try self.checkedCounter()
-        do {
-            // A pointer is one contiguous region: the cipher reads it where it is.
-            let box = try plaintext.withUnsafeReadableBytes {
-                try ChaChaPoly.seal(UnsafeRawBufferPointer(rebasing: $0.prefix(count)), using: self.key, nonce: Self.nonce(counter))
-            }
-            self.counter = counter + 1
-            _ = box.combined.withUnsafeBytes { output.writeBytes(UnsafeRawBufferPointer(rebasing: $0.dropFirst(Self.nonceLength))) }
-        } catch {
-            throw .encryptionFailed
-        }
+    /// Begins a frame; ``seal(_:into:)`` and ``endFrame(into:)`` follow.
+    func beginFrame() throws(NoiseError) {
+        try self.begin(.seal)
     }
 
-    /// Opens the `length` bytes of ciphertext and tag at `index` and appends the plaintext to `output`.
-    ///
-    /// The nonce is written over the 12 bytes before `index`: a sealed box wants nonce, ciphertext and tag in a row, and any other
-    /// way of making one copies the frame twice.
-    ///
-    ///     … | previous frame | length | ciphertext | tag | …
-    ///               | nonce, 12 bytes |
-    mutating func open(at index: Int, length: Int, in frames: inout ByteBuffer, into output: inout ByteBuffer) throws(NoiseError) {
-        guard length >= Self.tagLength, index >= Self.nonceLength else { throw .truncated }
-        let counter = try self.checkedCounter()
-        let start = index - Self.nonceLength
-        frames.setInteger(UInt32(0), at: start)
-        frames.setInteger(counter, at: start + 4, endianness: .little)
-        do {
-            let plaintext = try frames.withVeryUnsafeBytes { bytes in
-                let combined = UnsafeRawBufferPointer(rebasing: bytes[start..<index + length])
-                return try ChaChaPoly.open(ChaChaPoly.SealedBox(combined: combined), using: self.key)
-            }
-            self.counter = counter + 1
-            _ = plaintext.withUnsafeBytes { output.writeBytes($0) }
-        } catch {
-            throw .decryptionFailed
+    /// Seals the readable bytes of `part` as the next of the frame, and appends their ciphertext to `output`.
+    func seal(_ part: ByteBuffer, into output: inout ByteBuffer) throws(NoiseError) {
+        var isSealed = false
+        output.writeWithUnsafeMutableBytes(minimumWritableBytes: part.readableBytes) { output in
+            isSealed = part.withUnsafeReadableBytes { self.context.update($0, into: output) }
+            return isSealed ? part.readableBytes : 0
         }
+        guard isSealed else { throw .encryptionFailed }
     }
 
-    /// 32 zero bits, then the counter, little-endian (Noise §12.3). In halves: a 64-bit field would be aligned, with a gap before it.
-    private static func nonce(_ counter: UInt64) throws -> ChaChaPoly.Nonce {
-        let low = UInt32(truncatingIfNeeded: counter).littleEndian
-        let high = UInt32(truncatingIfNeeded: counter >> 32).littleEndian
-        return try withUnsafeBytes(of: (UInt32(0), low, high)) { try ChaChaPoly.Nonce(data: $0) }
+    /// Appends the frame's tag to `output`.
+    mutating func endFrame(into output: inout ByteBuffer) throws(NoiseError) {
+        var isSealed = false
+        output.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.tagLength) { output in
+            isSealed = self.context.endSealing(tag: output)
+            return isSealed ? Self.tagLength : 0
+        }
+        guard isSealed else { throw .encryptionFailed }
+        self.counter += 1
+    }
+
+    /// Opens the readable bytes of `frame`, ciphertext and tag, and appends the plaintext to `output`; of one that is not authentic, nothing.
+    mutating func open(_ frame: ByteBuffer, into output: inout ByteBuffer) throws(NoiseError) {
+        guard frame.readableBytes >= Self.tagLength else { throw .truncated }
+        try self.begin(.open)
+        let count = frame.readableBytes - Self.tagLength
+        var isAuthentic = false
+        output.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { output in
+            isAuthentic = frame.withUnsafeReadableBytes { self.open($0, into: output) }
+            return isAuthentic ? count : 0
+        }
+        guard isAuthentic else { throw .decryptionFailed }
+        self.counter += 1
+    }
+
+    /// - Parameter sealed: Ciphertext and tag.
+    private func open(_ sealed: UnsafeRawBufferPointer, into plaintext: UnsafeMutableRawBufferPointer) -> Bool {
+        let count = sealed.count - Self.tagLength
+        return self.context.update(UnsafeRawBufferPointer(rebasing: sealed[..<count]), into: plaintext)
+            && self.context.endOpening(tag: UnsafeRawBufferPointer(rebasing: sealed[count...]))
     }
 }

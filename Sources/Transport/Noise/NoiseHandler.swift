@@ -16,16 +16,12 @@ final class NoiseHandler: ChannelDuplexHandler {
     static let maximumPlaintext = 65535 - CipherState.tagLength
     /// Ours: what is sealed into one buffer. It is on its way while the next is sealed.
     static let batch = 4 * maximumPlaintext
-    /// The nonce of the first frame is written here and over its length; see ``CipherState/open(at:length:in:into:)``.
-    private static let headroom = CipherState.nonceLength - lengthPrefix
-    /// Ours: opened bytes are dropped from ``frames`` when there are so many, and idle storage above this is given back.
-    private static let retainedCapacity = 128 * 1024
 
     private var outbound: CipherState
     private var inbound: CipherState
 
-    /// Received and not opened. Before the reader index there are always ``headroom`` bytes to write on.
-    private var frames = ByteBuffer()
+    /// The beginning of a frame whose rest has not come yet.
+    private var partial = ByteBuffer()
     private var hasFailed = false
     /// Somebody asked to read and was given nothing yet.
     private var isReadDue = false
@@ -47,37 +43,17 @@ final class NoiseHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.hasFailed else { return }
         var bytes = self.unwrapInboundIn(data)
-        if self.frames.readableBytes == 0 {
-            self.frames.clear(minimumCapacity: Self.headroom + bytes.readableBytes)
-            self.frames.writeRepeatingByte(0, count: Self.headroom)
-            self.frames.moveReaderIndex(forwardBy: Self.headroom)
-        }
-        self.frames.writeBuffer(&bytes)
-        self.open(context)
-    }
-
-    private func open(_ context: ChannelHandlerContext) {
-        // How much is complete, so that the plaintext is allocated once.
-        var plaintextCount = 0
-        var index = self.frames.readerIndex
-        while let length = self.frames.getInteger(at: index, as: UInt16.self), index + Self.lengthPrefix + Int(length) <= self.frames.writerIndex {
-            plaintextCount += max(0, Int(length) - CipherState.tagLength)
-            index += Self.lengthPrefix + Int(length)
-        }
-        let end = index
-        guard end > self.frames.readerIndex else { return }
-
-        var plaintext = context.channel.allocator.buffer(capacity: plaintextCount)
+        // How much can be opened, so that the plaintext is allocated once.
+        let count = self.partial.readableBytes + bytes.readableBytes
+        var plaintext = context.channel.allocator.buffer(capacity: count)
         var failure: NoiseError?
         do {
-            while self.frames.readerIndex < end, let length = self.frames.readInteger(as: UInt16.self) {
-                try self.inbound.open(at: self.frames.readerIndex, length: Int(length), in: &self.frames, into: &plaintext)
-                self.frames.moveReaderIndex(forwardBy: Int(length))
-            }
+            try self.completePartial(with: &bytes, into: &plaintext)
+            while let frame = Self.readFrame(&bytes) { try self.inbound.open(frame, into: &plaintext) }
         } catch {
             failure = error
         }
-        self.dropOpened()
+        if failure == nil { self.keepPartial(&bytes) }
 
         // What came before a bad frame is authentic.
         if plaintext.readableBytes > 0 {
@@ -89,17 +65,40 @@ final class NoiseHandler: ChannelDuplexHandler {
         }
     }
 
-    private func dropOpened() {
-        guard self.frames.readerIndex > Self.retainedCapacity, self.frames.readableBytes > 0 else { return }
-        self.frames.moveReaderIndex(to: self.frames.readerIndex - Self.headroom)
-        self.frames.discardReadBytes()
-        self.frames.moveReaderIndex(forwardBy: Self.headroom)
+    private static func readFrame(_ bytes: inout ByteBuffer) -> ByteBuffer? {
+        guard let length = bytes.getInteger(at: bytes.readerIndex, as: UInt16.self), bytes.readableBytes >= Self.lengthPrefix + Int(length) else { return nil }
+        bytes.moveReaderIndex(forwardBy: Self.lengthPrefix)
+        return bytes.readSlice(length: Int(length))
+    }
+
+    /// Takes from `bytes` what the frame that has begun lacks, no more: the others are opened where they are.
+    private func completePartial(with bytes: inout ByteBuffer, into plaintext: inout ByteBuffer) throws(NoiseError) {
+        guard self.partial.readableBytes > 0 else { return }
+        self.takeIntoPartial(upTo: Self.lengthPrefix, from: &bytes)
+        guard let length = self.partial.getInteger(at: self.partial.readerIndex, as: UInt16.self) else { return }
+        self.takeIntoPartial(upTo: Self.lengthPrefix + Int(length), from: &bytes)
+        guard let frame = Self.readFrame(&self.partial) else { return }
+        self.partial = ByteBuffer()
+        try self.inbound.open(frame, into: &plaintext)
+    }
+
+    private func takeIntoPartial(upTo count: Int, from bytes: inout ByteBuffer) {
+        let missing = min(max(0, count - self.partial.readableBytes), bytes.readableBytes)
+        guard var part = bytes.readSlice(length: missing) else { return }
+        self.partial.writeBuffer(&part)
+    }
+
+    /// Copies what is left of `bytes`, whose storage can be read into again then.
+    private func keepPartial(_ bytes: inout ByteBuffer) {
+        guard bytes.readableBytes > 0 else { return }
+        guard self.partial.readableBytes == 0 else { return self.takeIntoPartial(upTo: .max, from: &bytes) }
+        let length = bytes.getInteger(at: bytes.readerIndex, as: UInt16.self).map { Self.lengthPrefix + Int($0) } ?? Self.lengthPrefix
+        self.partial = ByteBuffer()
+        self.partial.reserveCapacity(length)
+        self.partial.writeBuffer(&bytes)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        if self.frames.readableBytes == 0, self.frames.capacity > Self.retainedCapacity {
-            self.frames = ByteBuffer()
-        }
         context.fireChannelReadComplete()
         // Half a frame satisfies nobody who asked for bytes.
         if self.isReadDue { context.read() }
@@ -121,14 +120,14 @@ final class NoiseHandler: ChannelDuplexHandler {
     }
 
     private func checkTruncation(_ context: ChannelHandlerContext) {
-        guard !self.hasFailed, self.frames.readableBytes > 0 else { return }
+        guard !self.hasFailed, self.partial.readableBytes > 0 else { return }
         self.fail(context, ConnectionError(.closed, "the connection ended inside a Noise frame", cause: NoiseError.truncated))
     }
 
     private func fail(_ context: ChannelHandlerContext, _ error: ConnectionError) {
         guard !self.hasFailed else { return }
         self.hasFailed = true
-        self.frames = ByteBuffer()
+        self.partial = ByteBuffer()
         self.failPending(error)
         context.fireErrorCaught(error)
         context.close(mode: .all, promise: nil)
@@ -169,11 +168,9 @@ final class NoiseHandler: ChannelDuplexHandler {
 
     /// Seals up to ``batch`` bytes into one buffer and writes it.
     private func sealBatch(_ context: ChannelHandlerContext) {
-        let allocator = context.channel.allocator
         var remaining = min(self.pendingByteCount, Self.batch)
         let frameCount = (remaining + Self.maximumPlaintext - 1) / Self.maximumPlaintext
-        var output = allocator.buffer(capacity: remaining + frameCount * (Self.lengthPrefix + CipherState.tagLength))
-        var scratch: ByteBuffer?
+        var output = context.channel.allocator.buffer(capacity: remaining + frameCount * (Self.lengthPrefix + CipherState.tagLength))
         // Of the writes that end in this batch.
         var promises: [EventLoopPromise<Void>] = []
 
@@ -181,7 +178,7 @@ final class NoiseHandler: ChannelDuplexHandler {
             while remaining > 0 {
                 let count = min(remaining, Self.maximumPlaintext)
                 output.writeInteger(UInt16(truncatingIfNeeded: count + CipherState.tagLength))
-                try self.sealFrame(count, into: &output, scratch: &scratch, allocator: allocator, promises: &promises)
+                try self.sealFrame(count, into: &output, promises: &promises)
                 remaining -= count
             }
         } catch {
@@ -194,33 +191,19 @@ final class NoiseHandler: ChannelDuplexHandler {
     }
 
     /// Seals the next `count` pending bytes, which are there.
-    private func sealFrame(
-        _ count: Int, into output: inout ByteBuffer, scratch: inout ByteBuffer?, allocator: ByteBufferAllocator,
-        promises: inout [EventLoopPromise<Void>]
-    ) throws(NoiseError) {
-        self.removeEmptied(&promises)
-        guard let first = self.pending.first else { return }
-        self.pendingByteCount -= count
-        if first.bytes.readableBytes >= count {
-            try self.outbound.seal(first.bytes, count: count, into: &output)
-            self.pending[self.pending.startIndex].bytes.moveReaderIndex(forwardBy: count)
-            return
-        }
-
-        // The cipher wants the frame in one piece.
-        var gathered = scratch ?? allocator.buffer(capacity: count)
-        scratch = nil
-        gathered.clear(minimumCapacity: count)
-        while gathered.readableBytes < count, let next = self.pending.first {
-            var part = next.bytes
-            let length = min(part.readableBytes, count - gathered.readableBytes)
-            part.moveWriterIndex(to: part.readerIndex + length)
-            gathered.writeImmutableBuffer(part)
-            self.pending[self.pending.startIndex].bytes.moveReaderIndex(forwardBy: length)
+    private func sealFrame(_ count: Int, into output: inout ByteBuffer, promises: inout [EventLoopPromise<Void>]) throws(NoiseError) {
+        try self.outbound.beginFrame()
+        var missing = count
+        while missing > 0 {
             self.removeEmptied(&promises)
+            guard !self.pending.isEmpty else { break }
+            let index = self.pending.startIndex
+            guard let part = self.pending[index].bytes.readSlice(length: min(missing, self.pending[index].bytes.readableBytes)) else { break }
+            try self.outbound.seal(part, into: &output)
+            missing -= part.readableBytes
         }
-        try self.outbound.seal(gathered, count: count, into: &output)
-        scratch = gathered
+        self.pendingByteCount -= count
+        try self.outbound.endFrame(into: &output)
     }
 
     private func removeEmptied(_ promises: inout [EventLoopPromise<Void>]) {
