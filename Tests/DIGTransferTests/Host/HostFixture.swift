@@ -1,5 +1,6 @@
 import DIGContent
 import DIGIdentity
+import DIGNet
 import Foundation
 import Logging
 import NIOCore
@@ -125,7 +126,7 @@ final class HostFixture {
 
     init(
         provider: TestProvider = TestProvider(), configuration: TransferHostConfiguration = TransferHostConfiguration(), host: TransferHost? = nil,
-        peer: PeerID? = nil
+        peer: PeerID? = nil, connection: (any Connection)? = nil
     ) async throws {
         self.provider = provider
         self.host = host ?? TransferHost(provider: provider, configuration: configuration, threadPool: Self.pool, logger: Logger(label: "test"))
@@ -137,7 +138,7 @@ final class HostFixture {
         let reads = self.reads
         let served = try await channel.testingEventLoop.executeInContext {
             try channel.pipeline.syncOperations.addHandler(reads)
-            return theHost.serve(channel, peer: thePeer)
+            return theHost.serve(channel, peer: thePeer, connection: connection)
         }
         try await served.get()
         try await channel.connect(to: SocketAddress(unixDomainSocketPath: "/test"))

@@ -1,6 +1,7 @@
 import DIGContent
 import DIGIdentity
 import NIOCore
+import NIOEmbedded
 import Synchronization
 import Testing
 
@@ -24,7 +25,7 @@ struct HostRegistryTests {
         var ids: [UInt64] = []
         for (index, peer) in peers[..<3].enumerated() {
             let id = try #require(registry.add(peer, now: start + .seconds(Int64(index))))
-            registry.attach(id, withdraw: { _, _ in }, close: { closed.ids.withLock { $0.append(id) } })
+            registry.attach(id, withdraw: { _, _ in }, close: { closed.ids.withLock { $0.append(id) } }, contents: { EmbeddedEventLoop().makeSucceededFuture([]) })
             ids.append(id)
         }
         #expect(registry.add(peers[3], now: start + .seconds(9)) == nil)

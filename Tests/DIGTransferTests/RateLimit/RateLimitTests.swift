@@ -9,7 +9,7 @@ struct RateLimitTests {
 
     @Test("let a burst through at once and space the rest")
     func burst() {
-        var bucket = TokenBucket(bytesPerSecond: 1000, burstByteCount: 500)
+        var bucket = ByteBucket(bytesPerSecond: 1000, burstByteCount: 500)
         #expect(bucket.availableByteCount(now: Self.at(0)) == 500)
         for _ in 0..<6 {
             let at1 = bucket.reserve(100, now: Self.at(0))
@@ -27,7 +27,7 @@ struct RateLimitTests {
     @Test("hold over any span: rate × time + burst + one unit")
     func sustained() {
         var random = SeededGenerator(seed: 11)
-        var bucket = TokenBucket(bytesPerSecond: 50_000, burstByteCount: 10_000)
+        var bucket = ByteBucket(bytesPerSecond: 50_000, burstByteCount: 10_000)
         var sent: [(at: NIODeadline, count: Int)] = []
         var now = Self.at(0)
         for _ in 0..<2000 {
@@ -49,7 +49,7 @@ struct RateLimitTests {
 
     @Test("are used in full by someone who always has something to send")
     func fullUse() {
-        var bucket = TokenBucket(bytesPerSecond: 1_000_000)
+        var bucket = ByteBucket(bytesPerSecond: 1_000_000)
         var now = Self.at(0)
         var total = 0
         while now < Self.at(10_000) {
@@ -61,7 +61,7 @@ struct RateLimitTests {
 
     @Test("let a unit above the burst go whole, and make it pay")
     func largeUnit() {
-        var bucket = TokenBucket(bytesPerSecond: 1000, burstByteCount: 0)
+        var bucket = ByteBucket(bytesPerSecond: 1000, burstByteCount: 0)
         let at4 = bucket.reserve(1_000_000, now: Self.at(0))
         #expect(at4 == Self.at(0))
         let at5 = bucket.reserve(1, now: Self.at(0))
@@ -73,13 +73,13 @@ struct RateLimitTests {
 
     @Test("survive absurd values")
     func extremes() {
-        var bucket = TokenBucket(bytesPerSecond: 0, burstByteCount: -1)
+        var bucket = ByteBucket(bytesPerSecond: 0, burstByteCount: -1)
         for _ in 0..<100 { _ = bucket.reserve(.max, now: .distantFuture) }
         _ = bucket.reserve(.min, now: .uptimeNanoseconds(0))
         _ = bucket.availableByteCount(now: .uptimeNanoseconds(0))
         _ = bucket.readyAt(now: .now())
         bucket.refund(.max)
-        var fast = TokenBucket(bytesPerSecond: .max)
+        var fast = ByteBucket(bytesPerSecond: .max)
         let at7 = fast.reserve(.max, now: Self.at(0))
         #expect(at7 == Self.at(0))
     }

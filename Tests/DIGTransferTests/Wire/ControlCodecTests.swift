@@ -60,6 +60,9 @@ struct ControlCodecTests {
             hex: "ba020a08051204616263641803",
             message: .response(.proofUnavailable(block: 5, nonce: Array("abcd".utf8), .unreadable))),
         Vector(hex: "c202070809120378797a", message: .response(.resolved(requestID: 9, bindings: [Array("xyz".utf8)]))),
+        Vector(hex: "c2020408091807", message: .response(.resolved(requestID: 9, bindings: [], withheld: .authenticationRequired))),
+        Vector(hex: "82020422020807", message: .response(.description(ContentDescription(.refused(.authenticationRequired))))),
+        Vector(hex: "82020422020808", message: .response(.description(ContentDescription(.refused(.notAuthorized))))),
     ]
 
     static let invalid: [(hex: String, what: String)] = [

@@ -7,8 +7,11 @@ final class DownloadHashSource: ChunkHashSource {
 
     func set(_ layer: TreeLayer) { self.layer.withLock { $0 = layer } }
 
+    /// Nil until all segments are known.
+    var known: TreeLayer? { self.layer.withLock { $0 } }
+
     func storedLayer() throws -> TreeLayer {
-        guard let layer = self.layer.withLock({ $0 }) else {
+        guard let layer = self.known else {
             throw TransferError(.notFound, "the chunk hashes of this download are not complete yet")
         }
         return layer

@@ -29,6 +29,9 @@ public struct DownloadOptions: Sendable {
     /// How far ahead of a reader chunks are preferred.
     public var readAheadByteCount = 8 * 1024 * 1024
 
+    /// Asked once in each session when a holder wants to know who this is. Nil: such holders are left out.
+    public var authenticator: (any PeerAuthenticator)?
+
     public init() {}
 
     /// The tree layer of ``chunkByteCount``.

@@ -55,6 +55,8 @@ extension DownloadStateMachine {
             case .complete, nil:
                 self.drop(key, TransferError(.refused, "the peer said it holds everything, then that it does not hold chunk \(range.first)"), isLie: false, now: now)
             }
+        case .authenticationRequired, .notAuthorized:
+            self.drop(key, .refusal(reason), isLie: false, now: now)
         case .changed, .unreadable, .layerUnsupported, .outOfRange:
             self.drop(key, TransferError(.refused, "the peer cannot deliver any more (\(reason))"), isLie: false, now: now)
         }

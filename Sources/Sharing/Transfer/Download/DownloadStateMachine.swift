@@ -244,7 +244,7 @@ struct DownloadStateMachine: Sendable {
         case .refused(.layerUnsupported):
             self.drop(key, self.layerError, isLie: false, now: now)
         case .refused(let reason):
-            self.drop(key, TransferError(.refused, "the peer refused (\(reason)); ask it again later"), isLie: false, now: now)
+            self.drop(key, description.refusal ?? .refusal(reason), isLie: false, now: now)
         }
         self.schedule(now: now)
     }

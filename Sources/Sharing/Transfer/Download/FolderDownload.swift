@@ -82,7 +82,8 @@ public final class FolderDownload: @unchecked Sendable {
                 let result: Result<PeerSession, any Error>
                 do {
                     result = .success(
-                        try await PeerSession.open(on: connection, pool: self.pool, limiter: self.limiter, threadPool: self.threadPool, logger: self.logger))
+                        try await PeerSession.open(on: connection, pool: self.pool, limiter: self.limiter, threadPool: self.threadPool, logger: self.logger,
+                        authenticator: self.options.authenticator))
                 } catch {
                     result = .failure(error)
                 }

@@ -48,14 +48,14 @@ final class ListingFetch: SessionObserver, @unchecked Sendable {
     func received(_ event: SessionEvent) {
         guard !self.isDone else { return }
         switch event {
-        case .described(let description): self.described(description.content)
+        case .described(let description): self.described(description.content, refusal: description.refusal)
         case .listingPart(let offset, let bytes): self.receivedPart(offset, bytes)
         case .violated(let error), .ended(let error), .diskFailed(let error): self.end(.failure(error))
         case .bitfield, .have, .hashes, .hashesUnavailable, .chunksUnavailable, .checked, .progressed: break
         }
     }
 
-    private func described(_ content: ContentDescription.Content) {
+    private func described(_ content: ContentDescription.Content, refusal: TransferError?) {
         switch content {
         case .folder(let byteCount):
             guard byteCount > 0, byteCount <= UInt64(FolderListing.maximumByteCount) else {
@@ -71,7 +71,7 @@ final class ListingFetch: SessionObserver, @unchecked Sendable {
         case .notFound:
             self.end(.failure(TransferError(.notFound, "the peer does not hold it")))
         case .refused(let reason):
-            self.end(.failure(TransferError(.refused, "the peer refused (\(reason)); ask it again later")))
+            self.end(.failure(refusal ?? .refusal(reason)))
         }
     }
 

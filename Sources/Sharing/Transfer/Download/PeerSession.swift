@@ -21,15 +21,25 @@ final class PeerSession: Sendable {
 
     /// Opens a stream.
     ///
+    /// - Parameter authenticator: See ``DownloadOptions/authenticator``.
     /// - Throws: ``ConnectionError``, such as `.noCommonProtocol` if the peer shares nothing.
     static func open(
-        on connection: any Connection, pool: ChunkSlabPool, limiter: RateLimiter?, threadPool: NIOThreadPool, logger: Logger
+        on connection: any Connection, pool: ChunkSlabPool, limiter: RateLimiter?, threadPool: NIOThreadPool, logger: Logger,
+        authenticator: (any PeerAuthenticator)? = nil
     ) async throws -> PeerSession {
         let peer = connection.remotePeer
+        var authenticate: PeerSessionHandler.Authenticate?
+        if let authenticator {
+            authenticate = { content in
+                do throws(TransferError) { try await authenticator.authenticate(for: content, on: connection) } catch { return error }
+                return nil
+            }
+        }
+        let authentication = authenticate
         let channel = try await connection.openStream(speaking: [TransferHost.protocolID]) { channel, _ in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandler(
-                    PeerSessionHandler(peer: peer, pool: pool, limiter: limiter, threadPool: threadPool, logger: logger))
+                    PeerSessionHandler(peer: peer, pool: pool, limiter: limiter, threadPool: threadPool, logger: logger, authenticate: authentication))
             }
         }
         return try await channel.eventLoop.submit {

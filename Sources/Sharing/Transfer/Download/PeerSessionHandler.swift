@@ -45,6 +45,28 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         /// Answers that were asked for and have not come.
         var dueHashCount = 0
         var dueListingCount = 0
+        let contentHash: ContentHash
+        let chunkLayer: Int?
+        let subscribes: Bool
+        /// Asked for before the description came: asked for again if the peer first wants to know who this is.
+        var early: [TransferRequest] = []
+        /// The description was asked for before the peer knew who this is.
+        var isEarlierThanAuthentication = false
+        /// The peer has refused, and is being convinced. What it refuses until it describes the content counts for nothing.
+        var isAuthenticating = false
+    }
+
+    /// See ``DownloadOptions/authenticator``.
+    ///
+    /// Returns nil once the peer is satisfied.
+    typealias Authenticate = @Sendable (ContentHash) async -> TransferError?
+
+    /// What came of proving who this is, once for the session.
+    private enum Authentication {
+        case none
+        case running
+        case failed(TransferError)
+        case done
     }
 
     private enum Incoming {
@@ -62,6 +84,9 @@ final class PeerSessionHandler: ChannelDuplexHandler {
     private let limiter: RateLimiter?
     private let threadPool: NIOThreadPool
     private let logger: Logger
+    private let authenticate: Authenticate?
+    private var authentication = Authentication.none
+    private var authenticationTask: Task<Void, Never>?
 
     private var context: ChannelHandlerContext?
     private var decoder = TransferFrameDecoder()
@@ -80,12 +105,13 @@ final class PeerSessionHandler: ChannelDuplexHandler {
     private var paceTimer: Scheduled<Void>?
     private var lastReport: NIODeadline = .uptimeNanoseconds(0)
 
-    init(peer: PeerID, pool: ChunkSlabPool, limiter: RateLimiter?, threadPool: NIOThreadPool, logger: Logger) {
+    init(peer: PeerID, pool: ChunkSlabPool, limiter: RateLimiter?, threadPool: NIOThreadPool, logger: Logger, authenticate: Authenticate? = nil) {
         self.peer = peer
         self.pool = pool
         self.limiter = limiter
         self.threadPool = threadPool
         self.logger = logger
+        self.authenticate = authenticate
     }
 
     // MARK: - Commands
@@ -95,12 +121,82 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         let handle = self.nextHandle
         self.nextHandle = handle == .max ? 1 : handle + 1
         guard self.contents[handle] == nil else { return nil }
-        self.contents[handle] = Content(observer: observer, isBitfieldDue: subscribes)
+        self.contents[handle] = Content(
+            observer: observer, isBitfieldDue: subscribes, contentHash: contentHash, chunkLayer: chunkLayer, subscribes: subscribes)
         var buffer = context.channel.allocator.buffer(capacity: 128)
         buffer.writeTransferRequest(.describe(contentHash, chunkLayer: chunkLayer), handle: handle)
         if subscribes { buffer.writeTransferRequest(.subscribe, handle: handle) }
         context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
         return handle
+    }
+
+    // MARK: - Authentication
+
+    /// The peer wants to know who this is before it says anything. Returns whether that is being told; then the refusal has not happened.
+    private func authenticateInstead(of description: inout ContentDescription, handle: UInt32) -> Bool {
+        guard let context = self.context, let authenticate = self.authenticate, let content = self.contents[handle], !content.isAuthenticating,
+            description.content == .refused(.authenticationRequired)
+        else { return false }
+        switch self.authentication {
+        case .failed(let error):
+            description.refusal = error
+            return false
+        case .done:
+            // It was satisfied before: more cannot be proven. But whoever asked before that is asked again.
+            guard content.isEarlierThanAuthentication else { return false }
+            self.contents[handle]?.isAuthenticating = true
+            self.askAgain(handle)
+        case .running:
+            self.contents[handle]?.isAuthenticating = true
+        case .none:
+            self.authentication = .running
+            self.contents[handle]?.isAuthenticating = true
+            let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+            let eventLoop = context.eventLoop
+            let hash = content.contentHash
+            self.authenticationTask = Task {
+                let error = await authenticate(hash)
+                eventLoop.execute { bound.value.authenticated(error) }
+            }
+        }
+        return true
+    }
+
+    private func authenticated(_ error: TransferError?) {
+        guard self.context != nil else { return }
+        self.authenticationTask = nil
+        if let error {
+            self.authentication = .failed(error)
+            var description = ContentDescription(.refused(.authenticationRequired))
+            description.refusal = error
+            for (handle, content) in self.contents where content.isAuthenticating {
+                self.contents[handle]?.isAuthenticating = false
+                content.observer.received(.described(description))
+            }
+            return
+        }
+        self.authentication = .done
+        for handle in self.contents.keys.sorted() {
+            if self.contents[handle]?.isAuthenticating == true {
+                self.askAgain(handle)
+            } else if self.contents[handle]?.isDescribed == false {
+                // What is asked for from here on is asked by somebody known.
+                self.contents[handle]?.isEarlierThanAuthentication = true
+            }
+        }
+    }
+
+    /// Opens the handle anew and asks for everything that was asked for under it.
+    private func askAgain(_ handle: UInt32) {
+        guard let context = self.context, let content = self.contents[handle] else { return }
+        self.contents[handle]?.isDescribed = false
+        self.contents[handle]?.isEarlierThanAuthentication = false
+        var buffer = context.channel.allocator.buffer(capacity: 256)
+        buffer.writeTransferRequest(.release, handle: handle)
+        buffer.writeTransferRequest(.describe(content.contentHash, chunkLayer: content.chunkLayer), handle: handle)
+        if content.subscribes { buffer.writeTransferRequest(.subscribe, handle: handle) }
+        for request in content.early { buffer.writeTransferRequest(request, handle: handle) }
+        context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
     }
 
     func prepare(_ handle: UInt32, file: PartFile, layout: ChunkLayout) {
@@ -112,22 +208,28 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         guard let context = self.context, var content = self.contents[handle] else { return }
         var buffer = context.channel.allocator.buffer(capacity: 64 * commands.count)
         var isReleased = false
+        // Until the description is here, or is asked for again: then these go behind it.
+        let isEarly = !content.isDescribed || content.isAuthenticating
+        func ask(_ request: TransferRequest) {
+            buffer.writeTransferRequest(request, handle: handle)
+            if isEarly, self.authenticate != nil { content.early.append(request) }
+        }
         for command in commands {
             switch command {
             case .getHashes(let request):
-                buffer.writeTransferRequest(.getHashes(request), handle: handle)
+                ask(.getHashes(request))
                 content.dueHashCount += 1
             case .getListing(let offset, let byteCount):
-                buffer.writeTransferRequest(.getListing(offset: offset, byteCount: byteCount), handle: handle)
+                ask(.getListing(offset: offset, byteCount: byteCount))
                 content.dueListingCount += 1
             case .getChunks(let chunks, let hashes):
                 guard let range = ChunkRange(chunks), chunks.count <= ChunkSlab.maximumChunkCount else { continue }
-                buffer.writeTransferRequest(.getChunks(range), handle: handle)
+                ask(.getChunks(range))
                 content.requests.append(Request(chunks: chunks, hashes: hashes, remaining: ~0 >> UInt64(64 - chunks.count)))
                 content.outstandingCount += chunks.count
             case .cancel(let chunks):
                 guard let range = ChunkRange(chunks) else { continue }
-                buffer.writeTransferRequest(.cancel(range), handle: handle)
+                ask(.cancel(range))
                 for chunk in chunks { self.expectLate(chunk, &content) }
             case .release:
                 buffer.writeTransferRequest(.release, handle: handle)
@@ -201,6 +303,7 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         // What came whole is kept, whatever ended the stream.
         if let handle = self.slab?.handle, let content = self.contents[handle] { self.submitSlab(content) }
         self.context = nil
+        self.authenticationTask?.cancel()
         self.paceTimer?.cancel()
         self.pool.stopWaiting(self)
         self.pool.sessionRemoved()
@@ -374,8 +477,16 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         // A handle that was released: what was on its way.
         guard let observer = self.contents[handle]?.observer else { return }
         guard self.isExpected(response, handle: handle) else { return self.violate("the peer sent an answer that was not asked for") }
+        if self.contents[handle]?.isAuthenticating == true {
+            guard case .description = response else { return }
+            self.contents[handle]?.isAuthenticating = false
+            self.contents[handle]?.early = []
+        }
         switch response {
-        case .description(let description): observer.received(.described(description))
+        case .description(var description):
+            if self.authenticateInstead(of: &description, handle: handle) { return }
+            self.contents[handle]?.early = []
+            observer.received(.described(description))
         case .hashes(let segment): observer.received(.hashes(segment))
         case .hashesUnavailable(let id, _): observer.received(.hashesUnavailable(id))
         case .bitfield(let part): observer.received(.bitfield(part))
@@ -397,6 +508,8 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         case .description:
             self.contents[handle]?.isDescribed = true
             return !content.isDescribed
+        case .hashesUnavailable where content.isAuthenticating: return self.news.spend(1, now: now)
+        case .listingPart where content.isAuthenticating: return self.news.spend(1, now: now)
         case .hashes, .hashesUnavailable:
             self.contents[handle]?.dueHashCount -= 1
             return content.dueHashCount > 0

@@ -31,7 +31,7 @@ public struct TransferError: Error, Hashable, Sendable, CustomStringConvertible 
         private enum Value {
             case contentMismatch, corruptChunk, corruptHashes, protocolViolation, noHolders, notFound, refused, stalled, disconnected
             case unsupportedLayer, diskFull, notWritable, alreadyExists, unsafePath, inUse, diskFailure, storeFailure, bindingMismatch
-            case isFolder, isFile, tooLarge, malformedListing, invalidOption
+            case isFolder, isFile, tooLarge, malformedListing, invalidOption, authenticationRequired, notAuthorized
         }
         private let value: Value
         public var description: String { "\(self.value)" }
@@ -82,5 +82,9 @@ public struct TransferError: Error, Hashable, Sendable, CustomStringConvertible 
         public static let malformedListing = Self(value: .malformedListing)
         /// An option is outside its range; the message says which and what is allowed.
         public static let invalidOption = Self(value: .invalidOption)
+        /// The peer serves only those who prove who they are, and nothing was proven.
+        public static let authenticationRequired = Self(value: .authenticationRequired)
+        /// The peer knows who asks and does not serve it. The message says what is missing.
+        public static let notAuthorized = Self(value: .notAuthorized)
     }
 }

@@ -48,6 +48,12 @@ nonisolated enum Dig_Transfer_V1_Reason: SwiftProtobuf.Enum, Swift.CaseIterable 
 
   /// The request lies outside the content, or makes no sense for it.
   case outOfRange // = 6
+
+  /// The host serves it to peers that prove who they are (/dig/auth/1.0.0), and this one has not.
+  case authenticationRequired // = 7
+
+  /// The host knows who asks, and does not serve it to this peer.
+  case notAuthorized // = 8
   case UNRECOGNIZED(Int)
 
   init() {
@@ -63,6 +69,8 @@ nonisolated enum Dig_Transfer_V1_Reason: SwiftProtobuf.Enum, Swift.CaseIterable 
     case 4: self = .busy
     case 5: self = .layerUnsupported
     case 6: self = .outOfRange
+    case 7: self = .authenticationRequired
+    case 8: self = .notAuthorized
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -76,6 +84,8 @@ nonisolated enum Dig_Transfer_V1_Reason: SwiftProtobuf.Enum, Swift.CaseIterable 
     case .busy: return 4
     case .layerUnsupported: return 5
     case .outOfRange: return 6
+    case .authenticationRequired: return 7
+    case .notAuthorized: return 8
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -89,6 +99,8 @@ nonisolated enum Dig_Transfer_V1_Reason: SwiftProtobuf.Enum, Swift.CaseIterable 
     .busy,
     .layerUnsupported,
     .outOfRange,
+    .authenticationRequired,
+    .notAuthorized,
   ]
 
 }
@@ -726,6 +738,9 @@ nonisolated struct Dig_Transfer_V1_Resolved: Sendable {
   /// signed envelopes
   var bindings: [Data] = []
 
+  /// unspecified: that is all; otherwise why there may be more
+  var withheld: Dig_Transfer_V1_Reason = .unspecified
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -736,7 +751,7 @@ nonisolated struct Dig_Transfer_V1_Resolved: Sendable {
 fileprivate nonisolated let _protobuf_package = "dig.transfer.v1"
 
 nonisolated extension Dig_Transfer_V1_Reason: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_UNSPECIFIED\0\u{1}NOT_HELD\0\u{1}CHANGED\0\u{1}UNREADABLE\0\u{1}BUSY\0\u{1}LAYER_UNSUPPORTED\0\u{1}OUT_OF_RANGE\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_UNSPECIFIED\0\u{1}NOT_HELD\0\u{1}CHANGED\0\u{1}UNREADABLE\0\u{1}BUSY\0\u{1}LAYER_UNSUPPORTED\0\u{1}OUT_OF_RANGE\0\u{1}AUTHENTICATION_REQUIRED\0\u{1}NOT_AUTHORIZED\0")
 }
 
 nonisolated extension Dig_Transfer_V1_Control: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2011,7 +2026,7 @@ nonisolated extension Dig_Transfer_V1_Proof: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Dig_Transfer_V1_Resolved: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Resolved"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}request_id\0\u{1}bindings\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}request_id\0\u{1}bindings\0\u{1}withheld\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2021,6 +2036,7 @@ nonisolated extension Dig_Transfer_V1_Resolved: SwiftProtobuf.Message, SwiftProt
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt32Field(value: &self.requestID) }()
       case 2: try { try decoder.decodeRepeatedBytesField(value: &self.bindings) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.withheld) }()
       default: break
       }
     }
@@ -2033,12 +2049,16 @@ nonisolated extension Dig_Transfer_V1_Resolved: SwiftProtobuf.Message, SwiftProt
     if !self.bindings.isEmpty {
       try visitor.visitRepeatedBytesField(value: self.bindings, fieldNumber: 2)
     }
+    if self.withheld != .unspecified {
+      try visitor.visitSingularEnumField(value: self.withheld, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Dig_Transfer_V1_Resolved, rhs: Dig_Transfer_V1_Resolved) -> Bool {
     if lhs.requestID != rhs.requestID {return false}
     if lhs.bindings != rhs.bindings {return false}
+    if lhs.withheld != rhs.withheld {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,5 +1,6 @@
 import DIGContent
 import DIGIdentity
+import DIGNet
 import NIOCore
 import Synchronization
 
@@ -12,9 +13,12 @@ final class HostRegistry: Sendable {
 
     private struct Session {
         let peer: PeerID
+        let connection: (any Connection)?
         /// Hops to the session's loop.
         var withdraw: (@Sendable (ContentHash, UnavailableReason) -> Void)?
         var close: (@Sendable () -> Void)?
+        /// What is open, from the session's loop.
+        var contents: (@Sendable () -> EventLoopFuture<[ContentHash]>)?
         var uploads: [ContentHash: Upload] = [:]
         /// When it began, or was sent chunks last.
         var lastUse: NIODeadline
@@ -51,7 +55,7 @@ final class HostRegistry: Sendable {
     /// ``TransferHostConfiguration/unusedSessionGrace``: sessions cost a peer nothing, and a few with many names must not keep the others out.
     ///
     /// - Returns: Nil at a limit.
-    func add(_ peer: PeerID, now: NIODeadline) -> UInt64? {
+    func add(_ peer: PeerID, connection: (any Connection)? = nil, now: NIODeadline) -> UInt64? {
         let (id, victim) = self.state.withLock { state -> (UInt64?, UInt64?) in
             var victim: UInt64?
             if state.sessions.count >= self.maximumSessionCount {
@@ -65,7 +69,7 @@ final class HostRegistry: Sendable {
                 return (nil, nil)
             }
             state.nextID += 1
-            state.sessions[state.nextID] = Session(peer: peer, lastUse: now)
+            state.sessions[state.nextID] = Session(peer: peer, connection: connection, lastUse: now)
             state.sessionsOfPeer[peer, default: 0] += 1
             self.count.store(state.sessions.count, ordering: .relaxed)
             return (state.nextID, victim)
@@ -79,11 +83,13 @@ final class HostRegistry: Sendable {
     }
 
     func attach(
-        _ id: UInt64, withdraw: @escaping @Sendable (ContentHash, UnavailableReason) -> Void, close: @escaping @Sendable () -> Void
+        _ id: UInt64, withdraw: @escaping @Sendable (ContentHash, UnavailableReason) -> Void, close: @escaping @Sendable () -> Void,
+        contents: @escaping @Sendable () -> EventLoopFuture<[ContentHash]>
     ) {
         self.state.withLock { state in
             state.sessions[id]?.withdraw = withdraw
             state.sessions[id]?.close = close
+            state.sessions[id]?.contents = contents
         }
     }
 
@@ -114,6 +120,25 @@ final class HostRegistry: Sendable {
 
     func withdraw(_ hash: ContentHash, _ reason: UnavailableReason) {
         for withdraw in self.state.withLock({ $0.sessions.values.compactMap(\.withdraw) }) { withdraw(hash, reason) }
+    }
+
+    func withdraw(_ hash: ContentHash, _ reason: UnavailableReason, from connection: ConnectionID) {
+        let sessions = self.state.withLock { state in state.sessions.values.filter { $0.connection?.id == connection }.compactMap(\.withdraw) }
+        for withdraw in sessions { withdraw(hash, reason) }
+    }
+
+    /// What every session has open. A session that ends meanwhile is left out.
+    func admittedContents() async -> [AdmittedContents] {
+        var admitted: [AdmittedContents] = []
+        for session in self.state.withLock({ Array($0.sessions.values) }) {
+            guard let contents = session.contents, let withdraw = session.withdraw else { continue }
+            do {
+                admitted.append(AdmittedContents(contents: try await contents().get(), connection: session.connection, withdraw: withdraw))
+            } catch {
+                // Its loop is shut down, and the session with it.
+            }
+        }
+        return admitted
     }
 
     func closeAll() {

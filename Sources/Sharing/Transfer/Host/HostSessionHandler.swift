@@ -1,5 +1,6 @@
 import DIGContent
 import DIGIdentity
+import DIGNet
 import Logging
 import NIOCore
 import NIOPosix
@@ -16,6 +17,8 @@ final class HostSessionHandler: ChannelDuplexHandler {
 
     private let id: UInt64
     private let peer: PeerID
+    private let connection: (any Connection)?
+    private let gate: (any ContentGate)?
     private let provider: any ContentProvider
     private let configuration: TransferHostConfiguration
     private let threadPool: NIOThreadPool
@@ -48,11 +51,13 @@ final class HostSessionHandler: ChannelDuplexHandler {
     private var unrecorded: (contentHash: ContentHash, byteCount: Int, chunkCount: Int)?
 
     init(
-        id: UInt64, peer: PeerID, provider: any ContentProvider, configuration: TransferHostConfiguration, threadPool: NIOThreadPool,
+        id: UInt64, peer: PeerID, connection: (any Connection)?, gate: (any ContentGate)?, provider: any ContentProvider, configuration: TransferHostConfiguration, threadPool: NIOThreadPool,
         reader: HostReader, registry: HostRegistry, limiter: RateLimiter, logger: Logger
     ) {
         self.id = id
         self.peer = peer
+        self.connection = connection
+        self.gate = gate
         self.provider = provider
         self.configuration = configuration
         self.threadPool = threadPool
@@ -81,7 +86,8 @@ final class HostSessionHandler: ChannelDuplexHandler {
                     bound.value.pump()
                 }
             },
-            close: { eventLoop.execute { bound.value.context?.close(mode: .all, promise: nil) } })
+            close: { eventLoop.execute { bound.value.context?.close(mode: .all, promise: nil) } },
+            contents: { eventLoop.submit { bound.value.machine.openContents } })
         self.lastProgress = context.eventLoop.now
         self.scheduleIdleTimer(context)
     }
@@ -246,11 +252,14 @@ final class HostSessionHandler: ChannelDuplexHandler {
         while let job = self.machine.pollJob() {
             let provider = self.provider
             let reader = self.reader
+            let admission = HostAdmission(gate: self.gate, connection: self.connection)
             switch job.work {
             case .lookUp(let hash):
                 self.run(context) {
+                    // Before anything of it is read: what is refused costs nothing but the question.
+                    if let refusal = await admission.refusal(of: hash) { return Result<HostedContent?, any Error>.failure(refusal) }
                     do {
-                        return Result<HostedContent?, any Error>.success(try await provider.content(for: hash))
+                        return .success(try await provider.content(for: hash))
                     } catch {
                         return .failure(error)
                     }
@@ -259,9 +268,10 @@ final class HostSessionHandler: ChannelDuplexHandler {
                 }
             case .resolve(_, let key):
                 self.run(context) {
-                    BindingList.encode(await provider.bindings(for: key))
-                } completion: { handler, bindings in
-                    handler.machine.resolved(bindings, id: job.id)
+                    let (bindings, withheld) = await admission.admitted(await provider.bindings(for: key))
+                    return (BindingList.encode(bindings), withheld)
+                } completion: { handler, answer in
+                    handler.machine.resolved(answer.0, withheld: answer.1, id: job.id)
                 }
             case .readHashes(let file, let request):
                 let jobs = request.layer < file.chunkLayer ? reader.lowerLayers : nil

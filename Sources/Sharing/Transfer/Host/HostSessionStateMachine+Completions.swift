@@ -64,6 +64,8 @@ extension HostSessionStateMachine {
             return (.folder(folder), ContentDescription(content, name: Self.name(folder.name), bindings: BindingList.encode(folder.bindings)))
         case .success(nil):
             return (.absent(.notHeld), ContentDescription(.notFound))
+        case .failure(let refusal as HostAdmission.Refused):
+            return (.absent(refusal.reason), ContentDescription(.refused(refusal.reason)))
         case .failure:
             return (.absent(.unreadable), ContentDescription(.refused(.unreadable)))
         }
@@ -75,9 +77,9 @@ extension HostSessionStateMachine {
     }
 
     /// - Parameter bindings: Encoded.
-    mutating func resolved(_ bindings: [[UInt8]], id: UInt64) {
+    mutating func resolved(_ bindings: [[UInt8]], withheld: UnavailableReason? = nil, id: UInt64) {
         guard let running = self.runningJobs.removeValue(forKey: id), case .resolve(let requestID, _) = running.job.work else { return }
-        self.respond(.resolved(requestID: requestID, bindings: bindings), handle: 0)
+        self.respond(.resolved(requestID: requestID, bindings: bindings, withheld: withheld), handle: 0)
     }
 
     mutating func hashesRead(_ outcome: Result<HashSegment, any Error>, id: UInt64) {
@@ -85,6 +87,7 @@ extension HostSessionStateMachine {
             self.handles[running.handle]?.generation == running.generation
         else { return }
         let requestID = HashRequestID(layer: request.layer, index: request.index, count: request.count)
+        if let reason = self.revocation(of: running.handle) { return self.respond(.hashesUnavailable(requestID, reason), handle: running.handle) }
         switch outcome {
         case .success(let segment):
             self.respond(.hashes(segment), handle: running.handle)
@@ -105,6 +108,9 @@ extension HostSessionStateMachine {
         guard let running = self.runningJobs.removeValue(forKey: id), case .readProof(_, let block, let nonce) = running.job.work,
             self.handles[running.handle]?.generation == running.generation
         else { return }
+        if let reason = self.revocation(of: running.handle) {
+            return self.respond(.proofUnavailable(block: block, nonce: nonce, reason), handle: running.handle)
+        }
         switch outcome {
         case .success(let proof):
             self.respond(.proof(proof, nonce: nonce), handle: running.handle)
@@ -173,6 +179,12 @@ extension HostSessionStateMachine {
             case .file(let served) where served.file.descriptor.contentHash == hash: self.withdraw(number, reason)
             case .folder(let folder) where folder.contentHash == hash:
                 self.handles[number] = Handle(generation: handle.generation, state: .absent(reason))
+                if reason.isAboutThePeer { self.refuseJobs(of: number, reason) }
+            case .lookingUp(hash, _, let waiting) where reason.isAboutThePeer:
+                self.handles[number] = Handle(generation: handle.generation, state: .absent(reason))
+                self.respond(.description(ContentDescription(.refused(reason))), handle: number)
+                self.waitingRequestCount -= waiting.count
+                for request in waiting { self.refuse(request, handle: number, reason) }
             default: break
             }
         }
@@ -187,6 +199,10 @@ extension HostSessionStateMachine {
         for range in served.pending {
             self.outstandingChunkCount -= range.count
             self.refuse(range, handle: number, reason)
+        }
+        if reason.isAboutThePeer {
+            self.refuseJobs(of: number, reason)
+            self.refusePieces(of: number, reason)
         }
         if served.announced != nil { self.effects.append(.stopObserving(handle: number)) }
         if reason == .changed { self.effects.append(.contentChanged(served.file.descriptor.contentHash)) }

@@ -9,7 +9,7 @@ extension TransferResponse {
         case .proof(let proof, _): 64 + proof.bytes.count + proof.uncles.count * SHA256Digest.byteCount
         case .bitfield(.part(_, let bits)): 64 + bits.count
         case .have(let ranges): 64 + ranges.count * 8
-        case .resolved(_, let bindings): bindings.reduce(64) { $0 + $1.count }
+        case .resolved(_, let bindings, _): bindings.reduce(64) { $0 + $1.count }
         case .description(let description): description.bindings.reduce(64) { $0 + $1.count }
         case .bitfield(.complete), .hashesUnavailable, .chunksUnavailable, .proofUnavailable: 64
         }

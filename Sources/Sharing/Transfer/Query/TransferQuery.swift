@@ -40,13 +40,19 @@ public struct TransferQuery: Sendable {
     /// - Parameter nowMilliseconds: Unix time by our clock; records from the future are left out.
     /// - Throws: As ``description(of:)``.
     public func bindings(for key: BindingKey, nowMilliseconds: UInt64) async throws -> [NameBinding] {
-        guard case .resolved(_, let encoded) = try await self.answer(to: .resolve(requestID: 1, key), handle: 0) else {
+        try await self.answer(for: key, nowMilliseconds: nowMilliseconds).bindings
+    }
+
+    /// As ``bindings(for:nowMilliseconds:)``, and why the peer may know more that it does not tell this node; nil if it says nothing of the kind.
+    public func answer(for key: BindingKey, nowMilliseconds: UInt64) async throws -> (bindings: [NameBinding], withheld: UnavailableReason?) {
+        guard case .resolved(_, let encoded, let withheld) = try await self.answer(to: .resolve(requestID: 1, key), handle: 0) else {
             throw TransferError(.protocolViolation, "peer \(self.connection.remotePeer) answered another question")
         }
-        return encoded.compactMap { bytes in
+        let bindings = encoded.compactMap { bytes in
             // What does not verify says nothing: it is as if it had not been sent.
             try? NameBinding(decoding: bytes, expecting: key, nowMilliseconds: nowMilliseconds)
         }
+        return (bindings, withheld)
     }
 
     private func answer(to request: TransferRequest, handle: UInt32) async throws -> TransferResponse {

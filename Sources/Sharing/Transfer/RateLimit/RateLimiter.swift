@@ -11,13 +11,13 @@ import Synchronization
 public final class RateLimiter: Sendable {
     private let parent: RateLimiter?
     private let isLimited: Atomic<Bool>
-    private let bucket: Mutex<TokenBucket?>
+    private let bucket: Mutex<ByteBucket?>
 
     /// - Parameter bytesPerSecond: Nil: no limit of its own.
     public init(bytesPerSecond: Int? = nil, burstByteCount: Int? = nil, parent: RateLimiter? = nil) {
         self.parent = parent
         self.isLimited = Atomic(bytesPerSecond != nil)
-        self.bucket = Mutex(bytesPerSecond.map { TokenBucket(bytesPerSecond: $0, burstByteCount: burstByteCount) })
+        self.bucket = Mutex(bytesPerSecond.map { ByteBucket(bytesPerSecond: $0, burstByteCount: burstByteCount) })
     }
 
     /// The limit in force, nil if there is none here; a parent may have one.
@@ -31,7 +31,7 @@ public final class RateLimiter: Sendable {
                 return
             }
             bucket = bucket?.withRate(bytesPerSecond: bytesPerSecond, burstByteCount: burstByteCount, now: now)
-                ?? TokenBucket(bytesPerSecond: bytesPerSecond, burstByteCount: burstByteCount)
+                ?? ByteBucket(bytesPerSecond: bytesPerSecond, burstByteCount: burstByteCount)
         }
         self.isLimited.store(bytesPerSecond != nil, ordering: .releasing)
     }

@@ -86,7 +86,8 @@ enum ControlCodec {
         case .proof(let message):
             return .response(try Self.proof(message))
         case .resolved(let message):
-            return .response(.resolved(requestID: message.requestID, bindings: try Self.bindings(message.bindings)))
+            let withheld = message.withheld == .unspecified ? nil : UnavailableReason(message.withheld)
+            return .response(.resolved(requestID: message.requestID, bindings: try Self.bindings(message.bindings), withheld: withheld))
         }
     }
 
@@ -186,8 +187,9 @@ enum ControlCodec {
             wire.proof.nonce = Data(nonce)
             // Zero means that the proof follows.
             wire.proof.unavailable = reason == .unspecified ? .notHeld : reason.wire
-        case .resolved(let requestID, let bindings):
+        case .resolved(let requestID, let bindings, let withheld):
             wire.resolved.requestID = requestID
+            if let withheld { wire.resolved.withheld = withheld.wire }
             wire.resolved.bindings = bindings.map { Data($0) }
         }
         return try? wire.serializedBytes()
@@ -317,6 +319,8 @@ extension UnavailableReason {
         case .busy: self = .busy
         case .layerUnsupported: self = .layerUnsupported
         case .outOfRange: self = .outOfRange
+        case .authenticationRequired: self = .authenticationRequired
+        case .notAuthorized: self = .notAuthorized
         case .unspecified, .UNRECOGNIZED: self = .unspecified
         }
     }
@@ -330,6 +334,8 @@ extension UnavailableReason {
         case .busy: .busy
         case .layerUnsupported: .layerUnsupported
         case .outOfRange: .outOfRange
+        case .authenticationRequired: .authenticationRequired
+        case .notAuthorized: .notAuthorized
         }
     }
 }

@@ -16,6 +16,8 @@ struct ContentDescription: Hashable, Sendable {
     var name: String?
     /// Encoded signed envelopes, none of them checked.
     var bindings: [[UInt8]]
+    /// Not on the wire: what came of the attempt to change the peer's mind.
+    var refusal: TransferError?
 
     init(_ content: Content, name: String? = nil, bindings: [[UInt8]] = []) {
         self.content = content

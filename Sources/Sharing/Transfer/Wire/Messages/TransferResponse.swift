@@ -13,6 +13,6 @@ enum TransferResponse: Hashable, Sendable {
     /// To be verified against the descriptor.
     case proof(BlockProof, nonce: [UInt8])
     case proofUnavailable(block: Int, nonce: [UInt8], UnavailableReason)
-    /// Encoded signed envelopes, none of them checked.
-    case resolved(requestID: UInt32, bindings: [[UInt8]])
+    /// Encoded signed envelopes, none of them checked. `withheld`: why there may be more for others.
+    case resolved(requestID: UInt32, bindings: [[UInt8]], withheld: UnavailableReason? = nil)
 }

@@ -14,4 +14,11 @@ public enum UnavailableReason: Hashable, Sendable, CaseIterable {
     case layerUnsupported
     /// The request lies outside the content, or makes no sense for it.
     case outOfRange
+    /// The host serves it to peers that prove who they are (`/dig/auth/1.0.0`), and this one has not.
+    case authenticationRequired
+    /// The host knows who asks, and does not serve it to this peer.
+    case notAuthorized
+
+    /// Whether it is about who asks, and not about what is there.
+    var isAboutThePeer: Bool { self == .authenticationRequired || self == .notAuthorized }
 }

@@ -5,7 +5,7 @@ public import NIOCore
 /// Bytes are reserved in units that the caller chooses, a frame or a read. Each reservation is told when it may go; later ones queue behind
 /// it, so many users of one bucket are served in the order they asked. A unit larger than the burst still goes whole. Over any span of
 /// `t` seconds at most `t × rate + burst + one unit` bytes pass.
-public struct TokenBucket: Hashable, Sendable {
+public struct ByteBucket: Hashable, Sendable {
     /// At least 1.
     public let bytesPerSecond: Int
     /// How much may go at once after a pause, in bytes.
