@@ -24,7 +24,7 @@ struct DigNat: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             ShareCommand.self, GetCommand.self, FindCommand.self, ListCommand.self, RemoveCommand.self, HashCommand.self, VerifyCommand.self,
-            NodeCommand.self, BootstrapCommand.self, PeersCommand.self, DHTCommand.self, DoctorCommand.self, WhyCommand.self, IdentityCommand.self, ConfigurationCommand.self,
+            NodeCommand.self, BootstrapCommand.self, PeersCommand.self, DHTCommand.self, DoctorCommand.self, WhyCommand.self, RecordsCommand.self, IdentityCommand.self, ConfigurationCommand.self,
         ])
 
     static func main() async {

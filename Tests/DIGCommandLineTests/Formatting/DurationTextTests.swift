@@ -28,8 +28,10 @@ struct DurationTextTests {
         #expect(DurationText.parse("500 ms") == .milliseconds(500))
         #expect(DurationText.parse("2m") == .seconds(120))
         #expect(DurationText.parse("1H") == .seconds(3600))
+        #expect(DurationText.parse("7d") == .seconds(604_800))
+        #expect(DurationText.parse("2w") == .seconds(1_209_600))
         #expect(DurationText.parse("0") == .zero)
-        for text in ["", "s", "-1", "1d", "1.2.3", "1e3", "ten", "999999h", "1 2x"] { #expect(DurationText.parse(text) == nil, "\(text)") }
+        for text in ["", "s", "-1", "1y", "367d", "1.2.3", "1e3", "ten", "999999h", "1 2x"] { #expect(DurationText.parse(text) == nil, "\(text)") }
     }
 
     @Test("how long somebody took to answer has hundredths")

@@ -106,6 +106,11 @@ final class Workspace: Sendable {
         return environment
     }
 
+    /// Commands that have commands.
+    private static let groups: [String: Set<String>] = [
+        "id": ["import", "sign", "verify"], "records": ["export", "verify"], "trust": ["add", "rm", "ls"], "grant": ["ls", "revoke"],
+    ]
+
     func data(of node: String) -> String { self.base + "/nodes/" + node }
 
     /// Starts a command of the node.
@@ -114,7 +119,9 @@ final class Workspace: Sendable {
         observer: (@Sendable (Data) -> Void)? = nil
     ) throws -> DigNatProcess {
         var all = arguments
-        all.insert(contentsOf: ["--data-dir", self.data(of: node)] + (json ? ["--json"] : []), at: 1)
+        // Behind the command, which may have two words.
+        let words = arguments.count > 1 && Self.groups[arguments[0]]?.contains(arguments[1]) == true ? 2 : 1
+        all.insert(contentsOf: ["--data-dir", self.data(of: node)] + (json ? ["--json"] : []), at: words)
         return try DigNatProcess(
             all, environment: self.environment(environment), workingDirectory: self.downloads, launcher: launcher, observer: observer)
     }

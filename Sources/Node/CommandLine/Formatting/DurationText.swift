@@ -30,7 +30,7 @@ public enum DurationText {
         return seconds < 9.995 ? ByteCount.fixed(seconds, decimals: 2) + " s" : self.elapsed(duration)
     }
 
-    /// Reads `10`, `10s`, `1.5s`, `500ms`, `2m`, `1h`.
+    /// Reads `10`, `10s`, `1.5s`, `500ms`, `2m`, `1h`, `7d`, `2w`.
     ///
     /// - Returns: `nil` if the text is none of these, or is more than a year.
     public static func parse(_ text: String) -> Duration? {
@@ -42,5 +42,5 @@ public enum DurationText {
         return .milliseconds(Int64(total.rounded()))
     }
 
-    private static let units: [String: Double] = ["": 1000, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000]
+    private static let units: [String: Double] = ["": 1000, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000]
 }
