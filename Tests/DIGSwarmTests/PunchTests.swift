@@ -105,19 +105,21 @@ struct PunchTests {
             // Aimed at a port where nobody is: the peer's NAT gave it another one.
             let wrong = try Multiaddr("/ip4/127.0.0.3/tcp/1")
             let punch = Task { try await a.connect(to: b.localPeer, addresses: [wrong], options: Self.options(role)) }
-            try await eventually { a.statistics.pendingDials == 1 && (role == .listener || a.state.withLock { !$0.punches.isEmpty }) }
+            try await eventually { a.state.withLock { !$0.punches.isEmpty } }
             let connection = try await b.connect(to: a.localPeer, addresses: a.listenAddresses)
             #expect(try await punch.value.channelBinding == connection.channelBinding)
             #expect(connection.role == .dialer)
         }
     }
 
-    @Test("an accepted channel whose dialer takes the listener's side is found out by its silence")
-    func silentDialer() async throws {
+    @Test(
+        "an accepted channel whose dialer takes the listener's side is found out by its silence, whichever side this end was to take",
+        arguments: [ConnectionRole.dialer, .listener])
+    func silentDialer(role: ConnectionRole) async throws {
         try await withNodes(.tcp) { nodes in
             let (a, b) = try await Self.pair(nodes)
             let wrong = try Multiaddr("/ip4/127.0.0.3/tcp/1")
-            let punch = Task { try await a.connect(to: b.localPeer, addresses: [wrong], options: Self.options(.dialer)) }
+            let punch = Task { try await a.connect(to: b.localPeer, addresses: [wrong], options: Self.options(role)) }
             try await eventually { a.state.withLock { !$0.punches.isEmpty } }
             let connection = try await b.connect(to: a.localPeer, addresses: a.listenAddresses, options: Self.options(.listener))
             #expect(connection.role == .listener)
@@ -134,7 +136,7 @@ struct PunchTests {
             let wrong = try (1...8).map { try Multiaddr("/ip4/127.0.0.3/tcp/\($0)") }
             for _ in 0..<20 {
                 let punch = Task { try await a.connect(to: b.localPeer, addresses: wrong, options: Self.options(.dialer)) }
-                try await eventually { a.state.withLock { $0.punches.values.first == 8 } }
+                try await eventually { a.state.withLock { $0.punches.values.first?.asDialer == 8 } }
                 punch.cancel()
                 await #expect(throws: CancellationError.self) { _ = try await punch.value }
             }
@@ -145,6 +147,27 @@ struct PunchTests {
                 _ = try await a.connect(to: b.localPeer, addresses: wrong, options: Self.options(.dialer, timeout: .milliseconds(100)))
             }
             #expect((error?.cause as? DialError)?.attempts.count == 8)
+        }
+    }
+
+    /// go-libp2p does so (go-libp2p#3171): called through a relay it proposes, and calling through one it waits, the other way round than DCUtR says.
+    @Test("a peer that takes the other side than DCUtR gives it gets a connection, whichever side that is", arguments: [ConnectionRole.dialer, .listener])
+    func otherSide(role: ConnectionRole) async throws {
+        try await withNodes(.tcp) { nodes in
+            let (a, b) = (try await nodes.make(), try await nodes.make(listening: false))
+            let attempts = Mutex(0)
+            // Both ends of every connection take the same side, as after two dials that crossed.
+            let listener = try await nodes.transport.listen(on: Multiaddr("/ip4/127.0.0.1/tcp/0")) { channel, remote in
+                if remote == a.listenAddresses[0] { attempts.withLock { $0 += 1 } }
+                let upgrade = ConnectionUpgrade(role: .fixed(role), expecting: nil, remoteAddress: remote, on: channel.eventLoop, swarm: b)
+                return channel.eventLoop.makeCompletedFuture { try upgrade.start(on: channel) }
+            }
+            let connection = try await a.connect(to: b.localPeer, addresses: [listener.address], options: Self.options(role))
+            #expect(try await connection.echo(ByteBuffer(string: "x")) == ByteBuffer(string: "x"))
+            #expect(connection.role == (role == .dialer ? .listener : .dialer))
+            // That a proposal meets another is only found out by what follows.
+            #expect(attempts.withLock { $0 } >= (role == .dialer ? 2 : 1))
+            await listener.close()
         }
     }
 

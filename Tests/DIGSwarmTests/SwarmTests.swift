@@ -73,7 +73,10 @@ struct SwarmTests {
     @Test("a failed dial names every address with its cause")
     func attempts() async throws {
         try await withNodes(.tcp) { nodes in
-            let (a, gone) = (try await nodes.make { $0.addressFilter = { $0.components.first != .ip4(IPv4Address(203, 0, 113, 1)) } }, try await nodes.make())
+            let a = try await nodes.make { $0.addressFilter = { $0.components.first != .ip4(IPv4Address(203, 0, 113, 1)) } }
+            // Where no other test listens, who might get the same port.
+            let gone = try await nodes.make(listening: false)
+            try await gone.listen(on: [Multiaddr("/ip4/127.0.0.9/tcp/0")])
             let closed = gone.listenAddresses
             await gone.shutdown()
             let addresses = try closed + ["/ip4/127.0.0.1/udp/1/quic-v1", "/dnsaddr/example.com", "/ip4/203.0.113.1/tcp/1"].map { try Multiaddr($0) }

@@ -64,11 +64,11 @@ extension Swarm {
                 return connection
             case .start(let dial, let key):
                 // Owned by `dial`, which cancels it when nobody waits any more.
-                dial.started(Task { [addresses] in await self.run(dial, key, addresses: addresses) })
-                return self.current(try await dial.wait(), for: options)
+                dial.task.started(Task { [addresses] in await self.run(dial, key, addresses: addresses) })
+                return self.current(try await dial.task.wait(), for: options)
             case .join(let dial):
                 do {
-                    return self.current(try await dial.wait(), for: options)
+                    return self.current(try await dial.task.wait(), for: options)
                 } catch is CancellationError where !Task.isCancelled {
                     // Those who began the dial gave it up.
                 } catch {
@@ -97,7 +97,7 @@ extension Swarm {
             self.state.withLock { state in
                 if state.dials[key] === dial { state.dials[key] = nil }
             }
-            dial.finish(result)
+            dial.task.finish(result)
         }
         let expected: PeerID? = if case .peer(let peer) = key.target { peer } else { nil }
         let clock = ContinuousClock()
@@ -263,7 +263,7 @@ extension Swarm {
         }
         let eventLoop = self.group.next()
         let upgrade = ConnectionUpgrade(
-            role: self.roleChoice(for: options), expecting: expected, remoteAddress: address.removingPeerID(), on: eventLoop, swarm: self)
+            role: self.roleChoice(for: options, failures: failures), expecting: expected, remoteAddress: address.removingPeerID(), on: eventLoop, swarm: self)
         let punch = self.expectPunch(at: address, options: options)
         defer { self.forgetPunch(punch) }
         let purpose = failures > 0 && options.purpose == .connect ? .dialBack : options.purpose
@@ -290,7 +290,7 @@ extension Swarm {
         } onCancel: {
             upgrade.cancel()
         }
-        guard case .failure(let error) = result, (error as? ConnectionError)?.code == .protocolViolation, !Task.isCancelled,
+        guard case .failure(let error) = result, Self.isOfOneSide(error, options), !Task.isCancelled,
             failures < Self.allowedFailures(options), options.purpose == .punch || self.leftFromListeningPort(upgrade)
         else { return result }
         return await self.attempt(address, expecting: expected, options: options, failures: failures + 1)

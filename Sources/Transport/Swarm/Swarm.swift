@@ -20,8 +20,8 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
         var dialSerial: UInt64 = 0
         /// Accepted channels that are still shaking hands.
         var inboundUpgrades: [ObjectIdentifier: ConnectionUpgrade] = [:]
-        /// Punches under way in which this end is to be the dialer, by the IP address aimed at.
-        var punches: [Multiaddr.Component: Int] = [:]
+        /// Punches under way, by the IP address aimed at.
+        var punches: [Multiaddr.Component: ExpectedPunches] = [:]
         var protections: [PeerID: Set<String>] = [:]
         /// Of connected peers only.
         var identified: [PeerID: IdentifyInfo] = [:]
@@ -100,8 +100,8 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
             return (state.listeners, Array(state.dials.values), Array(state.inboundUpgrades.values), state.pool.all)
         }
         for dial in dials {
-            dial.finish(.failure(ConnectionError(.closed, "the swarm is shut down")))
-            dial.cancel()
+            dial.task.finish(.failure(ConnectionError(.closed, "the swarm is shut down")))
+            dial.task.cancel()
         }
         for upgrade in upgrades { upgrade.abort() }
         for connection in connections { connection.startClosing() }
@@ -207,8 +207,8 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
         connection.closeFuture.whenComplete { _ in self.removed(connection) }
         victim?.startClosing()
         for dial in dials {
-            dial.finish(.success(connection))
-            dial.cancel()
+            dial.task.finish(.success(connection))
+            dial.task.cancel()
         }
         if !connection.isRedundant { self.identify(connection) }
     }

@@ -191,7 +191,7 @@ struct PunchSession: Sendable {
     /// The role after a simultaneous open, where both ends dialed, is agreed on beforehand: the side that answered (`A`) is the client, the
     /// other (`B`) the server (DCUtR, "The Protocol" step 5, as amended by libp2p/specs#361).
     ///
-    /// go-libp2p does it the other way round (go-libp2p#3171): the dialer finds out by the peer's silence.
+    /// go-libp2p does it the other way round (go-libp2p#3171): the swarm finds out which side the peer takes.
     ///
     /// Where the NAT here gives every destination another port the peer's SYN goes astray: no simultaneous open can come about, only a dial that
     /// the peer's **listener** accepts, and there this end is the client whatever its side.
