@@ -97,6 +97,7 @@ public final class GunPeer: Service {
             }
             group.addTask { await self.keepTime() }
             if self.storage != nil { group.addTask { await self.keepSaving() } }
+            // It throws when the task is cancelled, which ends this as well.
             do { try await gracefulShutdown() } catch {}
             group.cancelAll()
         }

@@ -13,18 +13,10 @@ import Synchronization
 /// announces again what is provided. Tell it about peers with ``identified(_:protocols:addresses:)`` and ``disconnected(_:)``, and whether this
 /// node can be reached with ``setMode(_:)``.
 public final class KademliaService: Service {
-    struct Inbound: Sendable {
-        var messages: MessageStream
-        var connection: any Connection
-    }
-
     private struct State {
         var mode: KademliaMode
         var hasRun = false
         var isRunning = false
-        var inbound: AsyncStream<Inbound>.Continuation?
-        var streams: [PeerID: Int] = [:]
-        var streamCount = 0
         var lastSequence: UInt64 = 0
         /// Rounds of asking the nodes to begin with that are under way.
         var joinCount = 0
@@ -48,6 +40,7 @@ public final class KademliaService: Service {
     let probe: AsyncStream<KademliaPeer>.Continuation
     let provideWakes: AsyncStream<Void>
     let provideWake: AsyncStream<Void>.Continuation
+    private let inbound: InboundStreams
     private let state: Mutex<State>
     /// Something has changed about whether nodes are known, or will be soon.
     private let joinChanges = EventBroadcast<Void>(bufferCount: 1)
@@ -76,6 +69,8 @@ public final class KademliaService: Service {
         self.schedule = Mutex(ProvideSchedule(interval: configuration.reprovideInterval, maximumCount: configuration.maximumProvidedKeys))
         (self.probes, self.probe) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(64))
         (self.provideWakes, self.provideWake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        self.inbound = InboundStreams(
+            maximumCount: configuration.maximumInboundStreams, maximumCountPerPeer: configuration.maximumInboundStreamsPerPeer)
         self.state = Mutex(State(mode: configuration.mode, isBeginning: !configuration.bootstrapPeers.isEmpty))
     }
 
@@ -84,7 +79,7 @@ public final class KademliaService: Service {
     public var statistics: KademliaStatistics {
         var statistics = self.responder.state.withLock { $0.snapshot }
         statistics.providedKeyCount = self.schedule.withLock { $0.count }
-        statistics.inboundStreamCount = self.state.withLock { $0.streamCount }
+        statistics.inboundStreamCount = self.inbound.count
         return statistics
     }
 
@@ -195,13 +190,10 @@ public final class KademliaService: Service {
     ///
     /// - Throws: ``KademliaError`` with `.alreadyRunning`.
     public func run() async throws {
-        let (inbound, continuation) = AsyncStream.makeStream(
-            of: Inbound.self, bufferingPolicy: .bufferingOldest(max(1, self.configuration.maximumInboundStreams)))
         let isFirst = self.state.withLock { state in
             guard !state.hasRun else { return false }
             state.hasRun = true
             state.isRunning = true
-            state.inbound = continuation
             return true
         }
         guard isFirst else { throw KademliaError(.alreadyRunning, "the DHT is running already, or has run") }
@@ -212,78 +204,48 @@ public final class KademliaService: Service {
                 group.addTask { await self.maintain() }
                 group.addTask { await self.proveNodes() }
                 group.addTask { await self.reprovide() }
-                for await stream in inbound {
-                    group.addTask { await self.serve(stream) }
-                }
+                await self.inbound.serve { await self.serve($0) }
                 group.cancelAll()
             }
         } onGracefulShutdown: {
-            continuation.finish()
+            self.inbound.finish()
         }
-        continuation.finish()
+        self.inbound.finish()
         self.joinChanges.finish()
         self.router.unregister(self.configuration.protocolID)
         self.pool.close()
         await self.save()
-        self.state.withLock { state in
-            state.isRunning = false
-            state.inbound = nil
-        }
+        self.state.withLock { $0.isRunning = false }
     }
 
     // MARK: Answering
 
     private func accept(_ stream: any Channel, of connection: any Connection) throws {
-        let peer = connection.remotePeer
         let messages = try MessageStream(
             on: stream, limit: KademliaLimits.maximumRequestByteCount, timeout: self.configuration.inboundIdleTimeout)
-        let continuation = self.state.withLock { state -> AsyncStream<Inbound>.Continuation? in
-            guard state.streamCount < self.configuration.maximumInboundStreams,
-                state.streams[peer, default: 0] < self.configuration.maximumInboundStreamsPerPeer, state.mode == .server
-            else { return nil }
-            state.streams[peer, default: 0] += 1
-            state.streamCount += 1
-            return state.inbound
-        }
-        guard let continuation else {
+        // A client answers nobody, also one that has just become it.
+        guard self.mode == .server else {
             self.count { $0.refusedStreams += 1 }
             return messages.close()
         }
-        guard case .enqueued = continuation.yield(Inbound(messages: messages, connection: connection)) else {
-            self.left(peer)
-            return messages.close()
-        }
+        if !self.inbound.accept(messages, of: connection) { self.count { $0.refusedStreams += 1 } }
     }
 
-    private func left(_ peer: PeerID) {
-        self.state.withLock { state in
-            state.streamCount -= 1
-            let count = state.streams[peer, default: 1] - 1
-            state.streams[peer] = count > 0 ? count : nil
-        }
-    }
-
-    private func serve(_ inbound: Inbound) async {
+    private func serve(_ inbound: InboundStreams.Inbound) async {
         let (messages, connection) = (inbound.messages, inbound.connection)
-        defer { self.left(connection.remotePeer) }
-        await withTaskCancellationHandler {
-            do {
-                try await self.converse(messages, connection)
-                messages.finish()
-            } catch let error as ConnectionError where error.code == .closed {
-                // The peer has asked all it wanted.
-                messages.finish()
-            } catch {
-                if (error as? ConnectionError)?.code == .protocolViolation || error is KademliaDecodingError {
-                    self.count { $0.malformedMessages += 1 }
-                }
-                self.logger.debug(
-                    "stream ended",
-                    metadata: ["dig.kademlia.peer": "\(connection.remotePeer)", "dig.kademlia.error": "\(error)"])
+        do {
+            try await self.converse(messages, connection)
+            messages.finish()
+        } catch let error as ConnectionError where error.code == .closed {
+            // The peer has asked all it wanted.
+            messages.finish()
+        } catch {
+            if (error as? ConnectionError)?.code == .protocolViolation || error is KademliaDecodingError {
+                self.count { $0.malformedMessages += 1 }
             }
-            messages.close()
-        } onCancel: {
-            messages.close()
+            self.logger.debug(
+                "stream ended",
+                metadata: ["dig.kademlia.peer": "\(connection.remotePeer)", "dig.kademlia.error": "\(error)"])
         }
     }
 

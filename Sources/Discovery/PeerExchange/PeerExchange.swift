@@ -15,16 +15,9 @@ public final class PeerExchange: Service {
     /// The name of the protocol. One request and its response on each stream, both protobuf of at most 256 KiB behind their length.
     public static let protocolID: ProtocolID = "/dig/pex/1.0.0"
 
-    private struct Inbound: Sendable {
-        var messages: MessageStream
-        var peer: PeerID
-    }
-
     private struct State {
         var hasRun = false
-        var inbound: AsyncStream<Inbound>.Continuation?
-        var streams: [PeerID: Int] = [:]
-        var streamCount = 0
+        var isRunning = false
         var searchCount = 0
     }
 
@@ -41,6 +34,7 @@ public final class PeerExchange: Service {
     private let created = ContinuousClock.now
     private let wakes: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
+    private let inbound: InboundStreams
     private let state = Mutex(State())
 
     /// - Parameters:
@@ -60,6 +54,8 @@ public final class PeerExchange: Service {
         self.logger = logger
         self.responder = PeerExchangeResponder(localPeer: identity.peerID, configuration: configuration)
         self.broadcast = EventBroadcast(bufferCount: configuration.eventBufferCount)
+        self.inbound = InboundStreams(
+            maximumCount: configuration.maximumInboundStreams, maximumCountPerPeer: configuration.maximumInboundStreamsPerPeer)
         (self.wakes, self.wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -111,12 +107,12 @@ public final class PeerExchange: Service {
 
     public var statistics: PeerExchangeStatistics {
         var statistics = self.responder.state.withLock { $0.statistics }
-        statistics.inboundStreamCount = self.state.withLock { $0.streamCount }
+        statistics.inboundStreamCount = self.inbound.count
         statistics.droppedEvents = self.broadcast.droppedCount
         return statistics
     }
 
-    var isRunning: Bool { self.state.withLock { $0.inbound != nil } }
+    var isRunning: Bool { self.state.withLock { $0.isRunning } }
 
     // MARK: Announcing
 
@@ -271,12 +267,10 @@ public final class PeerExchange: Service {
     ///
     /// - Throws: ``PeerExchangeError`` with `.alreadyRunning`.
     public func run() async throws {
-        let (inbound, continuation) = AsyncStream.makeStream(
-            of: Inbound.self, bufferingPolicy: .bufferingOldest(max(1, self.configuration.maximumInboundStreams)))
         let isFirst = self.state.withLock { state in
             guard !state.hasRun else { return false }
             state.hasRun = true
-            state.inbound = continuation
+            state.isRunning = true
             return true
         }
         guard isFirst else { throw PeerExchangeError(.alreadyRunning, "peer exchange is running already, or has run") }
@@ -286,17 +280,15 @@ public final class PeerExchange: Service {
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.act() }
-                for await stream in inbound {
-                    group.addTask { await self.serve(stream) }
-                }
+                await self.inbound.serve { await self.serve($0) }
                 group.cancelAll()
             }
         } onGracefulShutdown: {
-            continuation.finish()
+            self.inbound.finish()
         }
-        continuation.finish()
+        self.inbound.finish()
         self.router.unregister(Self.protocolID)
-        self.state.withLock { $0.inbound = nil }
+        self.state.withLock { $0.isRunning = false }
         self.broadcast.finish()
     }
 
@@ -378,57 +370,27 @@ public final class PeerExchange: Service {
     // MARK: Answering
 
     private func accept(_ stream: any Channel, of connection: any Connection) throws {
-        let peer = connection.remotePeer
         let messages = try MessageStream(on: stream, limit: PeerExchangeLimits.maximumMessageByteCount, timeout: self.configuration.requestTimeout)
-        let continuation = self.state.withLock { state -> AsyncStream<Inbound>.Continuation? in
-            guard let inbound = state.inbound, state.streamCount < self.configuration.maximumInboundStreams,
-                state.streams[peer, default: 0] < self.configuration.maximumInboundStreamsPerPeer
-            else { return nil }
-            state.streams[peer, default: 0] += 1
-            state.streamCount += 1
-            return inbound
-        }
-        guard let continuation else {
-            self.count { $0.refusedStreams += 1 }
-            return messages.close()
-        }
-        guard case .enqueued = continuation.yield(Inbound(messages: messages, peer: peer)) else {
-            self.left(peer)
-            return messages.close()
-        }
+        if !self.inbound.accept(messages, of: connection) { self.count { $0.refusedStreams += 1 } }
     }
 
-    private func left(_ peer: PeerID) {
-        self.state.withLock { state in
-            state.streamCount -= 1
-            let count = state.streams[peer, default: 1] - 1
-            state.streams[peer] = count > 0 ? count : nil
-        }
-    }
-
-    private func serve(_ inbound: Inbound) async {
-        let messages = inbound.messages
-        defer { self.left(inbound.peer) }
-        await withTaskCancellationHandler {
-            do {
-                let request = try PeerExchangeCodec.decodeRequest(await messages.read().get())
-                let response = self.responder.respond(to: request, from: inbound.peer, moment: .current)
-                self.publish()
-                try await messages.write(PeerExchangeCodec.encode(response)).get()
-                messages.finish()
-                // The peer ends the stream when it has read the answer; a reset might overtake that.
-                _ = try await messages.read().get()
-            } catch let error as ConnectionError where error.code == .closed {
-                // As it should.
-            } catch {
-                if (error as? ConnectionError)?.code == .protocolViolation || error is PeerExchangeDecodingError {
-                    self.count { $0.malformedMessages += 1 }
-                }
-                self.logger.debug("stream ended", metadata: ["dig.pex.peer": "\(inbound.peer)", "dig.pex.error": "\(error)"])
+    private func serve(_ inbound: InboundStreams.Inbound) async {
+        let (messages, peer) = (inbound.messages, inbound.connection.remotePeer)
+        do {
+            let request = try PeerExchangeCodec.decodeRequest(await messages.read().get())
+            let response = self.responder.respond(to: request, from: peer, moment: .current)
+            self.publish()
+            try await messages.write(PeerExchangeCodec.encode(response)).get()
+            messages.finish()
+            // The peer ends the stream when it has read the answer; a reset might overtake that.
+            _ = try await messages.read().get()
+        } catch let error as ConnectionError where error.code == .closed {
+            // As it should.
+        } catch {
+            if (error as? ConnectionError)?.code == .protocolViolation || error is PeerExchangeDecodingError {
+                self.count { $0.malformedMessages += 1 }
             }
-            messages.close()
-        } onCancel: {
-            messages.close()
+            self.logger.debug("stream ended", metadata: ["dig.pex.peer": "\(peer)", "dig.pex.error": "\(error)"])
         }
     }
 }

@@ -7,17 +7,6 @@ import Testing
 struct RequestMeterTests {
     let now = ContinuousClock.now
 
-    @Test("a bucket gives its burst at once and its rate afterwards")
-    func bucket() {
-        var bucket = TokenBucket(rate: 2, burst: 5, now: self.now)
-        for _ in 0..<5 { #expect(bucket.take(now: self.now) == true) }
-        #expect(bucket.take(now: self.now) == false)
-        #expect(bucket.isFull(now: self.now + .seconds(2)) == false)
-        #expect(bucket.take(4, now: self.now + .seconds(2)) == true)
-        #expect(bucket.take(now: self.now + .seconds(1)) == false)
-        #expect(bucket.isFull(now: self.now + .seconds(10)) == true)
-    }
-
     @Test("each kind of request has its own rate, for each peer and for all")
     func kinds() throws {
         var configuration = PeerExchangeConfiguration()

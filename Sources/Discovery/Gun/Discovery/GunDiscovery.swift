@@ -69,6 +69,7 @@ public final class GunDiscovery: Service {
                     if case .forgery(let soul, let key, let state) = event { await self.repair(soul, key, state) }
                 }
             }
+            // It throws when the task is cancelled, which ends this as well.
             do { try await gracefulShutdown() } catch {}
             group.cancelAll()
         }

@@ -1,3 +1,5 @@
+import DIGNet
+
 /// A peer of GUN between its connections: greets, merges, answers, acknowledges and passes on. A value: texts and time in, actions out.
 ///
 /// Follows gun.js as observed, except that nothing invalid is passed on, that ids which are prefixes of each other do not collide, that broken

@@ -75,6 +75,7 @@ public final class GunSignaling: Signaling, Service {
             group.addTask {
                 for await node in nodes { self.read(node) }
             }
+            // It throws when the task is cancelled, which ends this as well.
             do { try await gracefulShutdown() } catch {}
             group.cancelAll()
         }

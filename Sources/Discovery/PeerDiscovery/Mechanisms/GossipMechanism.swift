@@ -91,6 +91,7 @@ public final class GossipMechanism: DiscoveryMechanism, Service {
             // What they say was heard when they were judged.
             group.addTask { for await _ in messages {} }
             group.addTask { await self.keepForgetting() }
+            // It throws when the task is cancelled, which ends this as well.
             do { try await gracefulShutdown() } catch {}
             group.cancelAll()
         }

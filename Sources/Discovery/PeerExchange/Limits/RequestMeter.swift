@@ -1,4 +1,5 @@
 import DIGIdentity
+import DIGNet
 
 /// How much each peer, and all together, may ask of this node. A peer's account outlives its connection, so that nobody gets a fresh one by
 /// coming back.

@@ -1,24 +1,27 @@
 /// Lets through `rate` tokens a second on average and `burst` at once.
-struct TokenBucket: Hashable, Sendable {
+package struct TokenBucket: Hashable, Sendable {
     private let rate: Double
     private let burst: Double
     private var tokens: Double
     private var filledAt: ContinuousClock.Instant
 
-    init(rate: Double, burst: Double, now: ContinuousClock.Instant) {
+    /// - Parameters:
+    ///   - rate: Tokens a second; below 0 counts as 0.
+    ///   - burst: At least 1.
+    package init(rate: Double, burst: Double, now: ContinuousClock.Instant) {
         self.rate = max(0, rate)
         self.burst = max(1, burst)
         self.tokens = self.burst
         self.filledAt = now
     }
 
-    mutating func has(_ count: Double = 1, now: ContinuousClock.Instant) -> Bool {
+    package mutating func has(_ count: Double = 1, now: ContinuousClock.Instant) -> Bool {
         self.fill(now: now)
         return self.tokens >= count
     }
 
     /// All or nothing.
-    mutating func take(_ count: Double = 1, now: ContinuousClock.Instant) -> Bool {
+    package mutating func take(_ count: Double = 1, now: ContinuousClock.Instant) -> Bool {
         self.fill(now: now)
         guard self.tokens >= count else { return false }
         self.tokens -= count
@@ -26,7 +29,7 @@ struct TokenBucket: Hashable, Sendable {
     }
 
     /// Nothing was taken for so long that this is as good as new.
-    mutating func isFull(now: ContinuousClock.Instant) -> Bool {
+    package mutating func isFull(now: ContinuousClock.Instant) -> Bool {
         self.fill(now: now)
         return self.tokens >= self.burst
     }
