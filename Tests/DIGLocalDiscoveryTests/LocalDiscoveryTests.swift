@@ -69,6 +69,32 @@ struct LocalDiscoveryTests {
         }
     }
 
+    @Test("contents that one has are found by the other, before and after it starts, until they are withdrawn")
+    func contents() async throws {
+        try await Self.withPort { port in
+            let (alice, bob) = (try KeyPair.generate().peerID, try KeyPair.generate().peerID)
+            let a = Self.make(alice, try Multiaddr("/ip4/127.0.0.1/tcp/4001"), port: port)
+            let b = Self.make(bob, try Multiaddr("/ip4/127.0.0.1/tcp/4002"), port: port)
+            b.announce(all: (1...3).map(LocalContentTests.key))
+            var early = a.findPeers(holding: LocalContentTests.key(1)).makeAsyncIterator()
+            let running = [a, b].map { node in Task { try await node.run() } }
+            #expect(await early.next()?.peer == bob)
+            // In milliseconds, although both have announced themselves a moment ago.
+            let start = ContinuousClock.now
+            var late = a.findPeers(holding: LocalContentTests.key(2)).makeAsyncIterator()
+            #expect(await late.next()?.addresses == [try Multiaddr("/ip4/127.0.0.1/tcp/4002")])
+            #expect(ContinuousClock.now - start < .seconds(1))
+            // A second reader is told at once.
+            var again = a.findPeers(holding: LocalContentTests.key(2)).makeAsyncIterator()
+            #expect(await again.next()?.peer == bob)
+            b.withdraw(LocalContentTests.key(2))
+            #expect(await late.next()?.addresses == [])
+            for task in running { task.cancel() }
+            for task in running { try await task.value }
+            while await early.next() != nil {}
+        }
+    }
+
     /// Reads to the end.
     static func last(of events: inout AsyncStream<DiscoveredPeer>.Iterator) async -> DiscoveredPeer? {
         while await events.next() != nil {}

@@ -6,6 +6,7 @@ public struct RendezvousKey: Hashable, Sendable {
     public static let byteCount = 32
     private static let nameDomain = Array("dig-name-v1\0".utf8)
     private static let sha256Domain = Array("dig-sha256-v1\0".utf8)
+    private static let blindingDomain = Array("dig-local-v1\0".utf8)
 
     public let bytes: [UInt8]
 
@@ -21,6 +22,9 @@ public struct RendezvousKey: Hashable, Sendable {
             }
         self.bytes = Array(SHA256.hash(data: input))
     }
+
+    /// SHA-256 of a domain and the key, for where everybody listens: tells something only to those who know the key.
+    public var blindedBytes: [UInt8] { Array(SHA256.hash(data: Self.blindingDomain + self.bytes)) }
 
     /// Nil unless there are 32.
     public init?(bytes: [UInt8]) {

@@ -8,10 +8,16 @@ public struct DiscoveredPeer: Hashable, Sendable {
     public var addresses: [Multiaddr]
     /// When to forget it unless it is heard of again.
     public var expires: ContinuousClock.Instant
+    /// What it calls itself; see ``LocalDiscoveryConfiguration/announceName``. A stranger's text, without control characters.
+    public var name: String?
+    /// Says, when asked for a content, that it has it: see ``LocalDiscovery/findPeers(holding:)``. Who has not answered has it not.
+    public var answersForContents: Bool
 
-    public init(peer: PeerID, addresses: [Multiaddr], expires: ContinuousClock.Instant) {
+    public init(peer: PeerID, addresses: [Multiaddr], expires: ContinuousClock.Instant, name: String? = nil, answersForContents: Bool = false) {
         self.peer = peer
         self.addresses = addresses
         self.expires = expires
+        self.name = name
+        self.answersForContents = answersForContents
     }
 }

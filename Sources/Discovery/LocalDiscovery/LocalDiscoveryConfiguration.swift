@@ -15,6 +15,13 @@ public struct LocalDiscoveryConfiguration: Sendable {
 
     public var interfaces: Interfaces = .automatic
 
+    /// What this node calls itself, for people: everybody in the local network can read it. 63 bytes of it are told, without control characters.
+    /// Nil, the default: nothing.
+    public var announceName: String?
+
+    /// Whether this node says, when asked, that it has a content; see ``LocalDiscovery/announce(_:)``.
+    public var answersForContents = true
+
     /// How long others may believe an announcement. RFC 6762 §10 recommends 120 s for records that hold addresses. A peer
     /// that vanishes without a goodbye is forgotten after this time; others ask again when four fifths are over.
     /// At least a second.

@@ -14,7 +14,9 @@ import Testing
 @Suite("Local mechanism", .timeLimit(.minutes(1)))
 struct LocalMechanismTests {
     /// Runs `body` with two nodes that see each other.
-    private func pair(_ body: (_ here: LocalDiscovery, _ other: PeerID) async throws -> Void) async throws {
+    ///
+    /// - Parameter answers: The other answers for contents.
+    private func pair(answers: Bool = false, _ body: (_ here: LocalDiscovery, _ other: PeerID, _ there: LocalDiscovery) async throws -> Void) async throws {
         let channel = try await DatagramBootstrap(group: .singletonMultiThreadedEventLoopGroup).bind(host: "127.0.0.1", port: 0).get()
         let port = try #require(channel.localAddress?.port.flatMap { UInt16(exactly: $0) })
         let (here, other) = (try KeyPair.generate().peerID, try KeyPair.generate().peerID)
@@ -22,6 +24,7 @@ struct LocalMechanismTests {
             var configuration = LocalDiscoveryConfiguration()
             configuration.port = port
             configuration.interfaces = .loopback
+            configuration.answersForContents = answers || peer == here
             return LocalDiscovery(
                 identity: peer, addresses: { [Multiaddr(components: [.ip4(IPv4Address(127, 0, 0, 1)), .tcp(4001)])] }, configuration: configuration,
                 group: .singletonMultiThreadedEventLoopGroup, logger: Fixture.logger)
@@ -30,7 +33,7 @@ struct LocalMechanismTests {
         let result: Result<Void, any Error>
         do {
             try await eventually { nodes[0].peers.map(\.peer) == [other] }
-            result = .success(try await body(nodes[0], other))
+            result = .success(try await body(nodes[0], other, nodes[1]))
         } catch {
             result = .failure(error)
         }
@@ -54,7 +57,7 @@ struct LocalMechanismTests {
 
     @Test("peers of the local network are candidates")
     func candidates() async throws {
-        try await self.pair { here, other in
+        try await self.pair { here, other, _ in
             let manager = try self.manager(LocalMechanism(here))
             try await eventually { await !self.found(manager).isEmpty }
             let holders = await self.found(manager)
@@ -64,9 +67,35 @@ struct LocalMechanismTests {
         }
     }
 
+    @Test("who has the content says so, without a probe; who has it no longer, or has another, is not found")
+    func holders() async throws {
+        try await self.pair(answers: true) { here, other, there in
+            let manager = try self.manager(LocalMechanism(here, probe: { _, _, _ in
+                Issue.record("asked")
+                return nil
+            }))
+            let holding = LocalMechanism(there)
+            #expect(await self.found(manager).isEmpty)
+            _ = try await holding.announce(AnnouncedContent(Fixture.key(2)))
+            #expect(await self.found(manager).isEmpty)
+            #expect(try holding.announceInBackground([AnnouncedContent(Fixture.key(1))]))
+            let holders = await self.found(manager)
+            #expect(holders.map(\.peer) == [other] && holders.allSatisfy { $0.isClaimed && $0.sources == [.local] && !$0.addresses.isEmpty })
+            try await holding.withdraw(Fixture.key(1))
+            #expect(await self.found(manager).isEmpty)
+        }
+    }
+
+    @Test("what is asked for on the link does not tell what is looked for to those who do not know")
+    func blinding() throws {
+        let key = Fixture.key(1)
+        let local = try #require(LocalMechanism.key(of: key))
+        #expect(local.bytes != key.bytes && local.bytes == key.blindedBytes && local != LocalMechanism.key(of: Fixture.key(2)))
+    }
+
     @Test("with a probe, those that have the content are holders, those that have not are left out, and those that do not answer are candidates")
     func probe() async throws {
-        try await self.pair { here, other in
+        try await self.pair { here, other, _ in
             let answer = Mutex<Bool?>(true)
             let mechanism = LocalMechanism(
                 here,

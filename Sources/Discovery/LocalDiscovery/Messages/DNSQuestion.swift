@@ -2,6 +2,6 @@
 struct DNSQuestion: Hashable, Sendable {
     var name: DNSName
     var type: DNSRecordType
-    /// The asker would like the answer by unicast (RFC 6762 §5.4). Ours go to the group all the same, which is allowed.
+    /// The asker would like the answer by unicast (RFC 6762 §5.4).
     var prefersUnicast = false
 }

@@ -31,6 +31,14 @@ struct MulticastInterface: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// A port of our own on the interface, to be chosen by the system.
+    func ownAddress() throws -> SocketAddress {
+        switch self.address {
+        case .ip4(let ip): try SocketAddress(ip: [.ip4(ip)], port: 0)
+        case .ip6(let ip): try SocketAddress(ip: [.ip6zone(self.name), .ip6(ip)], port: 0)
+        }
+    }
+
     /// Where messages go; for IPv6 the group on this interface.
     func groupAddress(port: UInt16) throws -> SocketAddress {
         switch self.address {
@@ -39,18 +47,18 @@ struct MulticastInterface: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The interfaces of this machine that `selection` wants, and the text of all addresses that the machine has.
+    /// The interfaces of this machine that `selection` wants, and the networks that the machine is part of.
     static func all(
         _ selection: LocalDiscoveryConfiguration.Interfaces
-    ) throws -> (chosen: [MulticastInterface], ownAddresses: Set<String>) {
+    ) throws -> (chosen: [MulticastInterface], networks: LocalNetworks) {
         var loopbacks: [MulticastInterface] = []
         var others: [MulticastInterface] = []
-        var ownAddresses = Set<String>()
+        var networks = LocalNetworks()
         // One socket for each interface and family is enough, however many addresses it has.
         var families = Set<String>()
         for device in try System.enumerateDevices() {
             guard let socketAddress = device.address, let components = Multiaddr(ip: socketAddress)?.components else { continue }
-            if let text = socketAddress.ipAddress { ownAddresses.insert(text) }
+            networks.add(socketAddress, mask: device.netmask, interface: device.name)
             switch components.last {
             case .ip4(let ip) where ip.scope == .loopback:
                 guard families.insert("4 \(device.name)").inserted else { continue }
@@ -71,6 +79,6 @@ struct MulticastInterface: Hashable, Sendable, CustomStringConvertible {
             case .loopback: loopbacks
             case .named(let names): (others + loopbacks).filter { names.contains($0.name) }
             }
-        return (Array(chosen.prefix(Self.maximumCount)), ownAddresses)
+        return (Array(chosen.prefix(Self.maximumCount)), networks)
     }
 }
