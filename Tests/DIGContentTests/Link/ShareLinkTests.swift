@@ -110,6 +110,19 @@ struct ShareLinkTests {
         #expect(self.code("?x=" + String(repeating: "a", count: 4097 - fixed)) == .malformedLink)
     }
 
+    @Test("a token goes through as it is, once, and only in characters that need no encoding")
+    func token() throws {
+        let token = "dig-token-" + String(repeating: "aZ09-_.~", count: 40)
+        let plain = try ShareLink(contentHash: self.hash, name: "a", peers: [Multiaddr("/ip4/192.0.2.1/tcp/1")])
+        let link = try plain.withToken(token)
+        #expect(link.token == token && link.peers == plain.peers && link != plain && (try link.withToken(nil)) == plain)
+        #expect("\(link)".hasSuffix("&token=\(token)"))
+        #expect(try ShareLink(parsing: "\(link)") == link)
+        #expect(self.code("?token=a&token=b") == .invalidParameter)
+        for value in ["", "a%20b", "a+b", "a/b", "ä", String(repeating: "a", count: 3073)] { #expect(self.code("?token=\(value)") == .invalidParameter, "\(value.prefix(20))") }
+        #expect(self.code("?token=" + String(repeating: "a", count: 3072)) == nil)
+    }
+
     @Test("a hash of the wrong length or kind has an error of its own")
     func wrongHash() {
         func code(_ text: String) -> ContentError.Code? {

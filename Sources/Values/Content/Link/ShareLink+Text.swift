@@ -31,7 +31,7 @@ extension ShareLink: LosslessStringConvertible {
         }
         try self.init(
             contentHash: contentHash, kind: parameters.kind ?? .file, size: parameters.size, root: parameters.root, name: parameters.name,
-            sha256: parameters.sha256, peers: parameters.peers)
+            sha256: parameters.sha256, peers: parameters.peers, token: parameters.token)
     }
 
     /// As ``init(parsing:)``, without the reason.
@@ -53,13 +53,14 @@ extension ShareLink: LosslessStringConvertible {
         if let name { parameters.append(("name", name)) }
         if let sha256 { parameters.append(("sha256", sha256.hex)) }
         for peer in self.peers { parameters.append(("peer", peer.description)) }
+        if let token { parameters.append(("token", token)) }
         let query = parameters.map { "\($0.0)=\(PercentEncoding.encode($0.1))" }.joined(separator: "&")
         return "\(Self.scheme):\(self.contentHash)\(query.isEmpty ? "" : "?")\(query)"
     }
 
     /// The parameters seen so far.
     private struct Parameters {
-        static let known: Set<String> = ["kind", "size", "root", "name", "sha256", "peer"]
+        static let known: Set<String> = ["kind", "size", "root", "name", "sha256", "peer", "token"]
 
         var kind: Kind?
         var size: UInt64?
@@ -67,6 +68,7 @@ extension ShareLink: LosslessStringConvertible {
         var name: String?
         var sha256: SHA256Digest?
         var peers: [Multiaddr] = []
+        var token: String?
 
         mutating func add(_ parameter: String, _ value: String) throws(ContentError) {
             switch parameter {
@@ -75,6 +77,7 @@ extension ShareLink: LosslessStringConvertible {
             case "root": try Self.set(&self.root, parameter, SHA256Digest(hex: value), "it has 64 hexadecimal digits, this one has \(value.count) characters")
             case "name": try Self.set(&self.name, parameter, value, "")
             case "sha256": try Self.set(&self.sha256, parameter, SHA256Digest(hex: value), "it has 64 hexadecimal digits, this one has \(value.count) characters")
+            case "token": try Self.set(&self.token, parameter, value, "")
             case "peer":
                 guard self.peers.count < ShareLink.maximumPeerCount else {
                     throw ShareLink.invalid(parameter, "it occurs more than \(ShareLink.maximumPeerCount) times")

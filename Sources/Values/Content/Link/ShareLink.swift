@@ -4,12 +4,13 @@ public import DIGMultiformats
 ///
 /// ```
 /// dig:bciq…?size=1048576&root=<64 hex>&name=holiday.mp4&sha256=<64 hex>&peer=/ip4/…/p2p/…&peer=…
-/// dig:bciq…?kind=folder&name=holiday
+/// dig:bciq…?kind=folder&name=holiday&token=dig-token-…
 /// ```
 ///
 /// Everything after the content hash is optional. `size` and `root` together are the file's descriptor and must hash to the content hash,
 /// then the transfer starts without asking for it. `name` is a proposal; it is one safe file name. `sha256` is the plain SHA-256 of the
-/// file, not proven by the content hash. `peer` says who may have it, up to 16 times. Parameters that are not known are ignored.
+/// file, not proven by the content hash. `peer` says who may have it, up to 16 times. `token` is a permission of the one who made the link, shown to
+/// that holder; what is in it is not looked at here. Parameters that are not known are ignored.
 public struct ShareLink: Hashable, Sendable {
     public enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
         case file, folder
@@ -19,6 +20,8 @@ public struct ShareLink: Hashable, Sendable {
     /// 4 KiB.
     public static let maximumByteCount = 4096
     public static let maximumPeerCount = 16
+    /// Leaves room for the rest of a link.
+    public static let maximumTokenByteCount = 3072
 
     public let contentHash: ContentHash
     public let kind: Kind
@@ -31,12 +34,19 @@ public struct ShareLink: Hashable, Sendable {
     /// The plain SHA-256 of the file.
     public let sha256: SHA256Digest?
     public let peers: [Multiaddr]
+    /// A holder's permission: letters, digits, `-`, `_`, `.` and `~`. Whoever sees the link may see it.
+    public let token: String?
 
     /// - Throws: ``ContentError`` with `.invalidParameter`; the message names the parameter and says why.
     public init(
         contentHash: ContentHash, kind: Kind = .file, size: UInt64? = nil, root: SHA256Digest? = nil, name: String? = nil,
-        sha256: SHA256Digest? = nil, peers: [Multiaddr] = []
+        sha256: SHA256Digest? = nil, peers: [Multiaddr] = [], token: String? = nil
     ) throws(ContentError) {
+        if let token {
+            guard (1...Self.maximumTokenByteCount).contains(token.utf8.count), token.utf8.allSatisfy(Self.isTokenCharacter) else {
+                throw Self.invalid("token", "it has 1 to \(Self.maximumTokenByteCount) letters, digits and -_.~")
+            }
+        }
         if kind == .folder {
             guard root == nil else { throw Self.invalid("root", "a folder has none") }
             guard sha256 == nil else { throw Self.invalid("sha256", "a folder has none") }
@@ -69,6 +79,24 @@ public struct ShareLink: Hashable, Sendable {
         self.name = name
         self.sha256 = sha256
         self.peers = peers
+        self.token = token
+    }
+
+    /// RFC 3986 §2.3: what need not be percent-encoded.
+    private static func isTokenCharacter(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "~"): true
+        default: false
+        }
+    }
+
+    /// The same link with another token, or none.
+    ///
+    /// - Throws: ``ContentError`` with `.invalidParameter`.
+    public func withToken(_ token: String?) throws(ContentError) -> ShareLink {
+        try ShareLink(
+            contentHash: self.contentHash, kind: self.kind, size: self.size, root: self.root, name: self.name, sha256: self.sha256, peers: self.peers, token: token)
     }
 
     /// A link to a file with its descriptor.
