@@ -47,6 +47,9 @@ nonisolated enum Dig_Access_V1_Refusal: SwiftProtobuf.Enum, Swift.CaseIterable {
   case tokenOfAnotherHost // = 15
   case tokenForOtherContent // = 16
   case unavailable // = 17
+  case tokenNotYetValid // = 18
+  case wrongPeer // = 19
+  case noChannelBinding // = 20
   case UNRECOGNIZED(Int)
 
   init() {
@@ -73,6 +76,9 @@ nonisolated enum Dig_Access_V1_Refusal: SwiftProtobuf.Enum, Swift.CaseIterable {
     case 15: self = .tokenOfAnotherHost
     case 16: self = .tokenForOtherContent
     case 17: self = .unavailable
+    case 18: self = .tokenNotYetValid
+    case 19: self = .wrongPeer
+    case 20: self = .noChannelBinding
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -97,6 +103,9 @@ nonisolated enum Dig_Access_V1_Refusal: SwiftProtobuf.Enum, Swift.CaseIterable {
     case .tokenOfAnotherHost: return 15
     case .tokenForOtherContent: return 16
     case .unavailable: return 17
+    case .tokenNotYetValid: return 18
+    case .wrongPeer: return 19
+    case .noChannelBinding: return 20
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -121,6 +130,9 @@ nonisolated enum Dig_Access_V1_Refusal: SwiftProtobuf.Enum, Swift.CaseIterable {
     .tokenOfAnotherHost,
     .tokenForOtherContent,
     .unavailable,
+    .tokenNotYetValid,
+    .wrongPeer,
+    .noChannelBinding,
   ]
 
 }
@@ -310,7 +322,7 @@ nonisolated struct Dig_Access_V1_AccessTokenRecord: Sendable {
 fileprivate nonisolated let _protobuf_package = "dig.access.v1"
 
 nonisolated extension Dig_Access_V1_Refusal: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REFUSAL_UNSPECIFIED\0\u{1}AUTHENTICATION_REQUIRED\0\u{1}NOT_TRUSTED\0\u{1}NOT_ALLOWED\0\u{1}NOT_A_MEMBER\0\u{1}BAD_SIGNATURE\0\u{1}KEY_MISMATCH\0\u{1}CHALLENGE_EXPIRED\0\u{1}CHALLENGE_REPLAYED\0\u{1}CLOCK_SKEW\0\u{1}MALFORMED\0\u{1}TOKEN_INVALID\0\u{1}TOKEN_EXPIRED\0\u{1}TOKEN_REVOKED\0\u{1}TOKEN_OF_ANOTHER_PEER\0\u{1}TOKEN_OF_ANOTHER_HOST\0\u{1}TOKEN_FOR_OTHER_CONTENT\0\u{1}UNAVAILABLE\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REFUSAL_UNSPECIFIED\0\u{1}AUTHENTICATION_REQUIRED\0\u{1}NOT_TRUSTED\0\u{1}NOT_ALLOWED\0\u{1}NOT_A_MEMBER\0\u{1}BAD_SIGNATURE\0\u{1}KEY_MISMATCH\0\u{1}CHALLENGE_EXPIRED\0\u{1}CHALLENGE_REPLAYED\0\u{1}CLOCK_SKEW\0\u{1}MALFORMED\0\u{1}TOKEN_INVALID\0\u{1}TOKEN_EXPIRED\0\u{1}TOKEN_REVOKED\0\u{1}TOKEN_OF_ANOTHER_PEER\0\u{1}TOKEN_OF_ANOTHER_HOST\0\u{1}TOKEN_FOR_OTHER_CONTENT\0\u{1}UNAVAILABLE\0\u{1}TOKEN_NOT_YET_VALID\0\u{1}WRONG_PEER\0\u{1}NO_CHANNEL_BINDING\0")
 }
 
 nonisolated extension Dig_Access_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
