@@ -2,6 +2,7 @@ import DIGIdentity
 import DIGMultiformats
 import DIGNet
 import DIGSwarm
+import DIGTestSupport
 import Logging
 import NIOCore
 import Synchronization

@@ -120,13 +120,3 @@ extension Swarm {
     }
 }
 
-struct NeverHappened: Error {}
-
-/// Looks again and again until `condition` holds.
-func eventually(within limit: Duration = .seconds(20), _ condition: () -> Bool) async throws {
-    let end = ContinuousClock.now + limit
-    while !condition() {
-        guard ContinuousClock.now < end else { throw NeverHappened() }
-        try await Task.sleep(for: .milliseconds(2))
-    }
-}

@@ -4,6 +4,7 @@ import DIGNet
 import DIGNetTesting
 import DIGSwarm
 import DIGTCP
+import DIGTestSupport
 import Logging
 import NIOCore
 import NIOPosix
@@ -16,20 +17,6 @@ struct Protector: ConnectionProtector {
     var swarm: Swarm
     func protect(_ peer: PeerID, tag: String) { self.swarm.protect(peer, tag: tag) }
     func unprotect(_ peer: PeerID, tag: String) { self.swarm.unprotect(peer, tag: tag) }
-}
-
-/// The same numbers for the same seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { self.state = seed }
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9e37_79b9_7f4a_7c15
-        var z = self.state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
 }
 
 /// What the nodes of a test are connected by.
@@ -151,17 +138,6 @@ func withNodes(_ medium: Medium = .tcp, _ body: (Nodes) async throws -> Void) as
         throw error
     }
     try await nodes.end()
-}
-
-struct NeverHappened: Error {}
-
-/// Looks again and again until `condition` holds.
-func eventually(within limit: Duration = .seconds(20), _ condition: () async throws -> Bool) async throws {
-    let end = ContinuousClock.now + limit
-    while try await !condition() {
-        guard ContinuousClock.now < end else { throw NeverHappened() }
-        try await Task.sleep(for: .milliseconds(2))
-    }
 }
 
 /// Sends back what arrives, no faster than the peer takes it, and ends its side when the peer has.

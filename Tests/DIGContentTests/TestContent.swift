@@ -32,19 +32,6 @@ enum TestContent {
     }
 }
 
-/// Generates the same numbers in every run (SplitMix64, Steele et al. 2014).
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9e37_79b9_7f4a_7c15
-        var z = self.state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
-
 /// The tree of BEP 52 in the plainest way, with another SHA-256: every layer with its padding.
 struct ReferenceTree {
     var layers: [[SHA256Digest]]

@@ -1,4 +1,5 @@
 import DIGMultiformats
+import DIGTestSupport
 import Testing
 
 @testable import DIGDNS

@@ -1,25 +1,12 @@
 import DIGAnnouncement
 import DIGIdentity
 import DIGMultiformats
+import DIGTestSupport
 import Logging
 import Synchronization
 import Testing
 
 @testable import DIGDiscovery
-
-/// The same numbers for the same seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { self.state = seed }
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9e37_79b9_7f4a_7c15
-        var z = self.state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 enum Fixture {
     static let logger = Logger(label: "discovery", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -40,17 +27,6 @@ enum Fixture {
         let bytes = [UInt8](repeating: 0, count: 24) + (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
         guard let key = RendezvousKey(bytes: bytes) else { fatalError("32 bytes") }
         return key
-    }
-}
-
-struct NeverHappened: Error {}
-
-/// Looks again and again until `condition` holds.
-func eventually(within limit: Duration = .seconds(30), _ condition: () async throws -> Bool) async throws {
-    let end = ContinuousClock.now + limit
-    while try await !condition() {
-        guard ContinuousClock.now < end else { throw NeverHappened() }
-        try await Task.sleep(for: .milliseconds(2))
     }
 }
 

@@ -4,6 +4,7 @@ import DIGNet
 import DIGNetTesting
 import DIGSwarm
 import DIGTCP
+import DIGTestSupport
 import Logging
 import NIOCore
 import NIOPosix

@@ -5,21 +5,11 @@ import DIGNet
 import DIGNetTesting
 import DIGTCP
 import DIGSwarm
+import DIGTestSupport
 import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
-
-struct NeverHappened: Error {}
-
-/// Looks again and again until `condition` holds.
-func eventually(within limit: Duration = .seconds(20), _ condition: () -> Bool) async throws {
-    let end = ContinuousClock.now + limit
-    while !condition() {
-        guard ContinuousClock.now < end else { throw NeverHappened() }
-        try await Task.sleep(for: .milliseconds(2))
-    }
-}
 
 /// Memory channels that look as if they led through a relay: `/memory/N/p2p-circuit`.
 struct CircuitLikeTransport: Transport {

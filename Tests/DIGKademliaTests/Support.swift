@@ -3,37 +3,13 @@ import DIGMultiformats
 import DIGNet
 import DIGNetTesting
 import DIGSwarm
+import DIGTestSupport
 import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
 
 @testable import DIGKademlia
-
-/// The same numbers for the same seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { self.state = seed }
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9e37_79b9_7f4a_7c15
-        var z = self.state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
-
-struct NeverHappened: Error {}
-
-/// Looks again and again until `condition` holds.
-func eventually(within limit: Duration = .seconds(30), _ condition: () -> Bool) async throws {
-    let end = ContinuousClock.now + limit
-    while !condition() {
-        guard ContinuousClock.now < end else { throw NeverHappened() }
-        try await Task.sleep(for: .milliseconds(2))
-    }
-}
 
 extension KademliaKey {
     static func random(using generator: inout some RandomNumberGenerator) -> Self {

@@ -1,6 +1,7 @@
 @testable import DIGLocalDiscovery
 import DIGIdentity
 import DIGMultiformats
+import DIGTestSupport
 import NIOCore
 import Testing
 
@@ -243,7 +244,7 @@ struct LocalDiscoveryStateMachineTests {
     func promptness() throws {
         for seed in 0..<50 {
             var network = TestNetwork()
-            network.generator = SplitMix64(state: UInt64(seed))
+            network.generator = SeededGenerator(seed: UInt64(seed))
             let a = network.add(self.alice, addresses: [self.aliceAddress])
             try network.run(for: .milliseconds(100 + 17 * seed))
             let b = network.add(self.bob, addresses: [self.bobAddress])
@@ -478,7 +479,7 @@ struct LocalDiscoveryStateMachineTests {
     func randomMessages() throws {
         var network = TestNetwork()
         let a = network.add(self.alice, addresses: [self.aliceAddress])
-        var generator = SplitMix64(state: 99)
+        var generator = SeededGenerator(seed: 99)
         let names = [Machine.serviceName, Machine.servicesName, Machine.serviceName.child("x"), Machine.serviceName.child("y"), DNSName([])]
         let texts = ["dnsaddr=\(self.bobAddress)/p2p/\(self.bob)", "dnsaddr=\(self.aliceAddress)/p2p/\(self.alice)", "x", ""]
         for _ in 0..<3000 {
@@ -503,7 +504,7 @@ struct LocalDiscoveryStateMachineTests {
 
     @Test("damaged datagrams never trap, and never make it remember or send more than the limits")
     func damaged() throws {
-        var generator = SplitMix64(state: 21)
+        var generator = SeededGenerator(seed: 21)
         var configuration = LocalDiscoveryConfiguration()
         configuration.maximumPeerCount = 8
         var network = TestNetwork()

@@ -1,6 +1,7 @@
 @testable import DIGLocalDiscovery
 import DIGIdentity
 import DIGMultiformats
+import DIGTestSupport
 import NIOCore
 import Synchronization
 
@@ -28,7 +29,7 @@ struct TestNetwork {
     /// Unicast answers are lost, as at a firewall.
     var losesUnicast = false
     var sent: [Sent] = []
-    var generator = SplitMix64(state: 1)
+    var generator = SeededGenerator(seed: 1)
     let start = ContinuousClock.now
     var now: Instant
 

@@ -1,4 +1,5 @@
 import DIGNet
+import DIGTestSupport
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -207,7 +208,7 @@ struct MultistreamTests {
 
     @Test("damaged negotiations never trap, are answered with little, and pass on what is left once", arguments: 0..<4 as Range<UInt64>)
     func damaged(seed: UInt64) throws {
-        var generator = SplitMix64(state: seed)
+        var generator = SeededGenerator(seed: seed)
         let texts = [
             Self.header + Self.noise, Self.header + "\u{3}ls\n" + Self.noise, Self.header + "\u{c}/tls/1.0.0\n\n" + Self.na + Self.noise + "bytes of the protocol",
             Self.header + Self.na + Self.noise + "bytes of the protocol",

@@ -1,5 +1,6 @@
 import DIGIdentity
 import DIGNet
+import DIGTestSupport
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -124,7 +125,7 @@ struct NoiseTests {
 
     @Test("damaged messages never trap, and secure nothing", arguments: 0..<3)
     func damaged(message number: Int) throws {
-        var generator = SplitMix64(state: UInt64(number))
+        var generator = SeededGenerator(seed: UInt64(number))
         let dialer = try KeyPair.generate()
         for _ in 0..<120 {
             let pair = try ChannelPair()
@@ -150,7 +151,7 @@ struct NoiseTests {
 
     @Test("damaged frames pass on nothing but what was sent")
     func damagedFrames() throws {
-        var generator = SplitMix64(state: 7)
+        var generator = SeededGenerator(seed: 7)
         let sent = (0..<3000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         for _ in 0..<60 {
             let pair = try SecuredPair()

@@ -1,6 +1,7 @@
 import DIGAnnouncement
 import DIGIdentity
 import DIGMultiformats
+import DIGTestSupport
 import NIOCore
 import Synchronization
 import Testing

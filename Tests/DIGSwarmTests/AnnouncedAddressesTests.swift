@@ -1,6 +1,7 @@
 import DIGIdentity
 import DIGMultiformats
 import DIGNet
+import DIGTestSupport
 import NIOCore
 import Synchronization
 import Testing

@@ -3,6 +3,7 @@ import DIGMultiformats
 import DIGNet
 import DIGNetTesting
 import DIGTCP
+import DIGTestSupport
 import Logging
 import NIOCore
 import NIOPosix
@@ -10,20 +11,6 @@ import Synchronization
 import Testing
 
 @testable import DIGSwarm
-
-/// The same numbers for the same seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { self.state = seed }
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9e37_79b9_7f4a_7c15
-        var z = self.state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 /// What the nodes of a test are connected by.
 enum Medium: String, CaseIterable, CustomTestStringConvertible {
@@ -102,17 +89,6 @@ func withNodes(_ medium: Medium, _ body: (Nodes) async throws -> Void) async thr
         throw error
     }
     try await nodes.end()
-}
-
-struct NeverHappened: Error {}
-
-/// Looks again and again until `condition` holds.
-func eventually(within limit: Duration = .seconds(20), _ condition: () -> Bool) async throws {
-    let end = ContinuousClock.now + limit
-    while !condition() {
-        guard ContinuousClock.now < end else { throw NeverHappened() }
-        try await Task.sleep(for: .milliseconds(2))
-    }
 }
 
 final class EchoHandler: ChannelInboundHandler {

@@ -2,6 +2,7 @@ import DIGIdentity
 import DIGMultiformats
 import DIGNet
 import DIGTCP
+import DIGTestSupport
 import NIOCore
 import NIOPosix
 import Testing

@@ -5,6 +5,7 @@ import DIGMultiformats
 import DIGNet
 import DIGSwarm
 import DIGTCP
+import DIGTestSupport
 import Logging
 import NIOCore
 import NIOPosix
@@ -203,17 +204,6 @@ func withLab(_ body: (Lab) async throws -> Void) async throws {
         throw error
     }
     try await lab.end()
-}
-
-struct NeverHappened: Error {}
-
-/// Looks again and again until `condition` holds.
-func eventually(within limit: Duration = .seconds(20), _ condition: () async throws -> Bool) async throws {
-    let end = ContinuousClock.now + limit
-    while try await !condition() {
-        guard ContinuousClock.now < end else { throw NeverHappened() }
-        try await Task.sleep(for: .milliseconds(2))
-    }
 }
 
 /// Sockets of this process.

@@ -2,22 +2,12 @@ import DIGIdentity
 import DIGMultiformats
 import DIGNet
 import DIGSwarm
+import DIGTestSupport
 import DIGWebSocket
 import Foundation
 import Logging
 import NIOCore
 import NIOPosix
-
-struct NeverHappened: Error {}
-
-/// Looks again and again until `condition` holds.
-func eventually(within limit: Duration = .seconds(20), _ condition: () -> Bool) async throws {
-    let end = ContinuousClock.now + limit
-    while !condition() {
-        guard ContinuousClock.now < end else { throw NeverHappened() }
-        try await Task.sleep(for: .milliseconds(2))
-    }
-}
 
 let echo: ProtocolID = "/test/echo/1.0.0"
 

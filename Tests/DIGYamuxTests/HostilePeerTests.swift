@@ -1,4 +1,5 @@
 import DIGNet
+import DIGTestSupport
 import NIOCore
 import NIOEmbedded
 import Testing

@@ -1,4 +1,5 @@
 import DIGContent
+import DIGTestSupport
 import Testing
 
 @Suite("Folder listing")
@@ -122,7 +123,7 @@ struct FolderListingTests {
 
     @Test("damaged listings are refused, or are the canonical bytes of what they say")
     func damaged() throws {
-        var random = SeededGenerator(state: 11)
+        var random = SeededGenerator(seed: 11)
         let valid = try self.pinned.encoded
         for _ in 0..<5000 {
             let bytes = random.mutated(valid)

@@ -1,4 +1,5 @@
 import DIGContent
+import DIGTestSupport
 import Testing
 
 @Suite("Chunk hasher")
@@ -10,7 +11,7 @@ struct ChunkHasherTests {
         for layer in ChunkLayout.layers {
             let layout = try ChunkLayout(fileSize: UInt64(size), layer: layer)
             let expected = try TreeLayer.of(bytes, chunkLayer: layer)
-            var random = SeededGenerator(state: UInt64(size + layer))
+            var random = SeededGenerator(seed: UInt64(size + layer))
             let order = layout.chunks.shuffled(using: &random)
             try bytes.withUnsafeBytes { bytes in
                 let chunks = try order.map { chunk in

@@ -1,6 +1,7 @@
 import CDIGSHA256
 import Crypto
 import DIGContent
+import DIGTestSupport
 import Testing
 
 @Suite("Multi-lane SHA-256")
@@ -62,7 +63,7 @@ struct MultiLaneSHA256Tests {
 
     @Test("every path agrees with swift-crypto for every length around the padding and every count of messages", arguments: MultiLaneSHA256Tests.paths.map(\.rawValue))
     func agreement(path: UInt32) {
-        var random = SeededGenerator(state: UInt64(path) + 1)
+        var random = SeededGenerator(seed: UInt64(path) + 1)
         for length in Array(0...4) + Array(54...66) + [118, 119, 120, 127, 128, 129, 1000] {
             for count in [1, 3, 17, 35] {
                 let messages = (0..<count).map { _ in (0..<length).map { _ in UInt8.random(in: 0...255, using: &random) } }
@@ -79,7 +80,7 @@ struct MultiLaneSHA256Tests {
 
     @Test("pairs of nodes are folded in place", arguments: MultiLaneSHA256Tests.paths.map(\.rawValue))
     func pairsInPlace(path: UInt32) {
-        var random = SeededGenerator(state: 99)
+        var random = SeededGenerator(seed: 99)
         for count in [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 33, 100] {
             var nodes = (0..<count * 64).map { _ in UInt8.random(in: 0...255, using: &random) }
             let expected = stride(from: 0, to: nodes.count, by: 64).flatMap { Array(SHA256.hash(data: nodes[$0..<$0 + 64])) }

@@ -1,5 +1,6 @@
 import DIGContent
 import DIGMultiformats
+import DIGTestSupport
 import Foundation
 import Testing
 
@@ -153,7 +154,7 @@ struct ShareLinkTests {
 
     @Test("damaged links never trap; what parses is a link that parses again, and no message can steer a terminal")
     func damaged() throws {
-        var random = SeededGenerator(state: 12)
+        var random = SeededGenerator(seed: 12)
         let valid = try ShareLink(
             descriptor: self.descriptor, name: "a b.mp4", sha256: SHA256Digest(hashing: [2]), peers: [Multiaddr("/ip4/192.0.2.7/tcp/4001")])
         for _ in 0..<3000 {

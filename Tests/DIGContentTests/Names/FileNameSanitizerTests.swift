@@ -1,4 +1,5 @@
 import DIGContent
+import DIGTestSupport
 import Testing
 
 @Suite("File name sanitizer")
@@ -24,7 +25,7 @@ struct FileNameSanitizerTests {
 
     @Test("whatever goes in, a safe file name comes out")
     func arbitrary() throws {
-        var random = SeededGenerator(state: 5)
+        var random = SeededGenerator(seed: 5)
         let alphabet: [Unicode.Scalar] = [".", "/", "\\", "-", " ", "a", "\u{0}", "\u{1b}", "\u{202e}", "\u{301}", "é", "😀", "\u{200d}", "\u{2028}", "_"]
         for _ in 0..<2000 {
             var text = String.UnicodeScalarView()

@@ -1,4 +1,5 @@
 import DIGAnnouncement
+import DIGTestSupport
 import Testing
 
 @testable import DIGDiscovery

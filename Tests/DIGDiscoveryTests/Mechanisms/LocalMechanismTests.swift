@@ -2,6 +2,7 @@ import DIGAnnouncement
 import DIGIdentity
 import DIGLocalDiscovery
 import DIGMultiformats
+import DIGTestSupport
 import Logging
 import NIOCore
 import NIOPosix

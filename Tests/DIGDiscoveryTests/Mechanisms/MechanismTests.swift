@@ -6,6 +6,7 @@ import DIGKademlia
 import DIGMultiformats
 import DIGNet
 import DIGSwarm
+import DIGTestSupport
 import Logging
 import NIOPosix
 import Testing

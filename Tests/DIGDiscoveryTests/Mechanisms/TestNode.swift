@@ -7,6 +7,7 @@ import DIGNet
 import DIGNetTesting
 import DIGPeerExchange
 import DIGSwarm
+import DIGTestSupport
 import Logging
 import NIOPosix
 

@@ -1,3 +1,4 @@
+import DIGTestSupport
 import Testing
 
 @testable import DIGDiscovery

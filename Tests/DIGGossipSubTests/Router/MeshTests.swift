@@ -1,4 +1,5 @@
 import DIGIdentity
+import DIGTestSupport
 import OrderedCollections
 import Testing
 

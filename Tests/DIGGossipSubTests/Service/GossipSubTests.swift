@@ -3,6 +3,7 @@ import DIGMultiformats
 import DIGNet
 import DIGNetTesting
 import DIGSwarm
+import DIGTestSupport
 import NIOCore
 import OrderedCollections
 import Synchronization

@@ -1,5 +1,6 @@
 import DIGIdentity
 import DIGMultiformats
+import DIGTestSupport
 import Testing
 
 @Suite("Bitcoin signature")
@@ -54,7 +55,7 @@ struct BitcoinSignatureTests {
             #expect(throws: IdentityError(.invalidSignature, "")) { try BitcoinSignature(text) }
         }
         let key = try PublicKey(secp256k1: bytes(Self.publicKey))
-        var generator = SplitMix64(state: 2)
+        var generator = SeededGenerator(seed: 2)
         for _ in 0..<500 {
             do throws(IdentityError) {
                 let signature = try BitcoinSignature(bytes: generator.mutated(good))

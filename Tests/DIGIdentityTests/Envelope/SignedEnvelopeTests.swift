@@ -1,5 +1,6 @@
 import DIGIdentity
 import DIGMultiformats
+import DIGTestSupport
 import Testing
 
 @Suite("Signed envelope")
@@ -78,7 +79,7 @@ struct SignedEnvelopeTests {
 
     @Test("damaged envelopes and records never trap, and pass only if they say the same")
     func damaged() throws {
-        var generator = SplitMix64(state: 8)
+        var generator = SeededGenerator(seed: 8)
         let record = try Self.record()
         for _ in 0..<3000 {
             let bytes = generator.mutated(Self.encoded)

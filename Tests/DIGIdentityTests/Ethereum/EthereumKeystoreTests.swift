@@ -1,5 +1,6 @@
 import DIGIdentity
 import DIGMultiformats
+import DIGTestSupport
 import Foundation
 import Testing
 
@@ -172,7 +173,7 @@ struct EthereumKeystoreTests {
         let pair = try KeyPair.generate(.secp256k1)
         let text = Array(try EthereumKeystore(sealing: pair, password: "p", derivation: .pbkdf2(rounds: 1)).json.utf8)
         for count in 0..<text.count { #expect(throws: IdentityError(.invalidKeystore, "")) { try EthereumKeystore(json: String(decoding: text.prefix(count), as: UTF8.self)) } }
-        var generator = SplitMix64(state: 3)
+        var generator = SeededGenerator(seed: 3)
         for _ in 0..<1000 {
             do throws(IdentityError) {
                 let keystore = try EthereumKeystore(json: String(decoding: generator.mutated(text), as: UTF8.self))

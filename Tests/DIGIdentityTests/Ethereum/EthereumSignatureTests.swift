@@ -1,4 +1,5 @@
 import DIGIdentity
+import DIGTestSupport
 import Testing
 
 @Suite("Ethereum signature")
@@ -60,7 +61,7 @@ struct EthereumSignatureTests {
         #expect(throws: IdentityError(.invalidSignature, "")) {
             try EthereumSignature(bytes: [UInt8](repeating: 0, count: 64) + [27]).signer(of: Self.message)
         }
-        var generator = SplitMix64(state: 1)
+        var generator = SeededGenerator(seed: 1)
         let good = try EthereumSignature(Self.signature).bytes
         for _ in 0..<500 {
             do throws(IdentityError) {

@@ -1,5 +1,6 @@
 import DIGIdentity
 import DIGMultiformats
+import DIGTestSupport
 import Foundation
 import Testing
 
@@ -133,7 +134,7 @@ struct KeyImportTests {
         for count in 0..<content.count {
             #expect(throws: IdentityError.self) { try KeyPair(pem: text(content.prefix(count))) }
         }
-        var generator = SplitMix64(state: 4)
+        var generator = SeededGenerator(seed: 4)
         for _ in 0..<400 {
             do throws(IdentityError) {
                 let pair = try KeyPair(pem: text(generator.mutated(content)))

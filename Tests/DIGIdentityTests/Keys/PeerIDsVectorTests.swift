@@ -1,5 +1,6 @@
 import DIGIdentity
 import DIGMultiformats
+import DIGTestSupport
 import Testing
 
 /// libp2p specs, peer-ids, "Test vectors". The peer ids and signatures were computed with pyca/cryptography and libsecp256k1's
@@ -125,7 +126,7 @@ struct PeerIDsVectorTests {
 
     @Test("damaged keys, ids and signatures never trap; a key that is read has these bytes and no others", arguments: vectors)
     func mutated(vector: Vector) throws {
-        var generator = SplitMix64(state: 9)
+        var generator = SeededGenerator(seed: 9)
         let key = try PublicKey(protobufEncoded: vector.publicKey)
         for _ in 0..<200 {
             let publicKey = generator.mutated(vector.publicKey)

@@ -1,4 +1,5 @@
 import DIGIdentity
+import DIGTestSupport
 import Testing
 
 @Suite("Member keys and rings")
@@ -74,7 +75,7 @@ struct MemberRingTests {
         for count in 0..<good.count where !(count > 0 && count.isMultiple(of: 33)) {
             #expect(throws: IdentityError(.invalidRing, "")) { try MemberRing(decoding: good.prefix(count)) }
         }
-        var generator = SplitMix64(state: 5)
+        var generator = SeededGenerator(seed: 5)
         for _ in 0..<1000 {
             let bytes = generator.mutated(good)
             do throws(IdentityError) {

@@ -1,4 +1,5 @@
 @testable import DIGIdentity
+import DIGTestSupport
 import Testing
 
 @Suite("Ring signature")
@@ -143,7 +144,7 @@ struct RingSignatureTests {
         let members = try Self.members(3)
         let ring = try Self.ring(members)
         let good = try RingSignature.sign(Self.message, ring: ring, with: members[0]).encoded
-        var generator = SplitMix64(state: 6)
+        var generator = SeededGenerator(seed: 6)
         for round in 0..<2000 {
             let bytes = round.isMultiple(of: 2)
                 ? generator.mutated(good) : [1] + (0..<(32 * Int.random(in: 0...6, using: &generator))).map { _ in UInt8.random(in: .min ... .max, using: &generator) }

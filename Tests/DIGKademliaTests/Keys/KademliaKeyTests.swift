@@ -1,6 +1,7 @@
 import DIGIdentity
 import DIGMultiformats
 import DIGNet
+import DIGTestSupport
 import Testing
 
 @testable import DIGKademlia

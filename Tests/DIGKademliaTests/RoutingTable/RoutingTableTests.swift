@@ -1,5 +1,6 @@
 import DIGIdentity
 import DIGMultiformats
+import DIGTestSupport
 import Testing
 
 @testable import DIGKademlia

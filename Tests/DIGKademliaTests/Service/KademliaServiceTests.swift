@@ -3,6 +3,7 @@ import DIGMultiformats
 import DIGNet
 import DIGNetTesting
 import DIGSwarm
+import DIGTestSupport
 import Foundation
 import NIOCore
 import Synchronization

@@ -1,4 +1,5 @@
 import DIGIdentity
+import DIGTestSupport
 import Testing
 
 @testable import DIGKademlia

@@ -1,5 +1,6 @@
 @testable import DIGLocalDiscovery
 import DIGMultiformats
+import DIGTestSupport
 import NIOCore
 import Testing
 
@@ -80,7 +81,7 @@ struct DNSMessageCodecTests {
 
     @Test("reads damaged and random bytes without a trap, and in bounded time")
     func damaged() {
-        var generator = SplitMix64(state: 5)
+        var generator = SeededGenerator(seed: 5)
         for index in Self.encodedResponse.indices {
             for bit in 0..<8 {
                 var damaged = Self.encodedResponse

@@ -1,4 +1,5 @@
 import DIGMultiformats
+import DIGTestSupport
 import Testing
 
 @Suite("IPv6 address")
@@ -40,7 +41,7 @@ struct IPv6AddressTests {
 
     @Test("prints every address so that it reads the same")
     func roundTrip() {
-        var generator = SplitMix64(state: 11)
+        var generator = SeededGenerator(seed: 11)
         for _ in 0..<2000 {
             // Few non-zero groups, so that every place and length of a run of zeros comes up.
             var bytes = [UInt8](repeating: 0, count: 16)

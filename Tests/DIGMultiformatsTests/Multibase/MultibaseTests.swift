@@ -1,4 +1,5 @@
 import DIGMultiformats
+import DIGTestSupport
 import Testing
 
 /// <https://github.com/multiformats/multibase>, `tests/basic.csv`, `leading_zero.csv`, `two_leading_zeros.csv`.
@@ -34,7 +35,7 @@ struct MultibaseTests {
 
     @Test("returns what it was given, for every length", arguments: Multibase.allCases)
     func roundTrip(base: Multibase) throws {
-        var generator = SplitMix64(state: 7)
+        var generator = SeededGenerator(seed: 7)
         for count in 0..<70 {
             let data = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
             #expect(try Multibase.decode(base.encode(data)).bytes == data)

@@ -4,6 +4,7 @@ import DIGMultiformats
 import DIGNet
 import DIGNetTesting
 import DIGSwarm
+import DIGTestSupport
 import Logging
 import NIOCore
 import NIOPosix

@@ -1,3 +1,4 @@
+import DIGTestSupport
 import NIOCore
 import Testing
 
@@ -11,7 +12,7 @@ struct NATBehaviorStateMachineTests {
 
     private func discover(_ nat: SimulatedNAT, seed: UInt64 = 1) throws -> NATBehavior {
         var nat = nat
-        var generator = SplitMix64(state: seed)
+        var generator = SeededGenerator(seed: seed)
         let behavior = nat.discover(using: &generator)
         return try #require(behavior)
     }

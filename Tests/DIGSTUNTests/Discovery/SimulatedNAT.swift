@@ -1,3 +1,4 @@
+import DIGTestSupport
 import NIOCore
 
 @testable import DIGSTUN
@@ -101,7 +102,7 @@ struct SimulatedNAT {
     }
 
     /// Runs a discovery. Answers come in an order that `generator` draws.
-    mutating func discover(using generator: inout SplitMix64) -> NATBehavior? {
+    mutating func discover(using generator: inout SeededGenerator) -> NATBehavior? {
         var machine = NATBehaviorStateMachine(
             servers: self.servers.map(\.address), localPort: Self.sharedPort, localAddresses: [Self.insideAddress, "127.0.0.1"])
         var open: [NATBehaviorStateMachine.Question] = []

@@ -1,3 +1,4 @@
+import DIGTestSupport
 import NIOCore
 import Testing
 
@@ -209,7 +210,7 @@ struct STUNResponderTests {
         configuration.honoursResponsePort = true
         configuration.software = "test"
         var responder = STUNResponder(configuration)
-        var generator = SplitMix64(state: 5780)
+        var generator = SeededGenerator(seed: 5780)
         let requests = [
             self.request().encoded(hasFingerprint: false),
             self.request { $0.append(STUNChangeRequest(changesAddress: true, changesPort: true)) }.encoded(hasFingerprint: false),

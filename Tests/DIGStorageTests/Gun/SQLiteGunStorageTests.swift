@@ -1,4 +1,5 @@
 import DIGGun
+import DIGTestSupport
 import Foundation
 import GRDB
 import Testing

@@ -1,6 +1,7 @@
 import DIGIdentity
 import DIGKademlia
 import DIGMultiformats
+import DIGTestSupport
 import Foundation
 import GRDB
 import Testing

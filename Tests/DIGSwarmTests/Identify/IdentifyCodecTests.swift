@@ -1,5 +1,6 @@
 import DIGMultiformats
 import DIGNet
+import DIGTestSupport
 import NIOCore
 import Testing
 

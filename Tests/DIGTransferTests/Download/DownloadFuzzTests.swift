@@ -1,5 +1,6 @@
 import DIGContent
 import DIGIdentity
+import DIGTestSupport
 import NIOCore
 import Testing
 

@@ -1,5 +1,6 @@
 import DIGContent
 import DIGIdentity
+import DIGTestSupport
 
 @testable import DIGTransfer
 

@@ -1,6 +1,7 @@
 import DIGContent
 import DIGIdentity
 import DIGNet
+import DIGTestSupport
 import Foundation
 import Logging
 import NIOCore

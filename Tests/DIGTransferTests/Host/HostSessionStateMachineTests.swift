@@ -1,4 +1,5 @@
 import DIGContent
+import DIGTestSupport
 import NIOCore
 import Testing
 

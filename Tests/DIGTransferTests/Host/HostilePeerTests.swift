@@ -1,4 +1,5 @@
 import DIGContent
+import DIGTestSupport
 import Foundation
 import NIOCore
 import NIOEmbedded

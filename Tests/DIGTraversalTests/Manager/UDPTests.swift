@@ -3,6 +3,7 @@ import DIGMultiformats
 import DIGNet
 import DIGSTUN
 import DIGSwarm
+import DIGTestSupport
 import DIGUDP
 import Logging
 import NIOCore

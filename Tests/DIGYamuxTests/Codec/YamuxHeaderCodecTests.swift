@@ -1,3 +1,4 @@
+import DIGTestSupport
 import NIOCore
 import Testing
 

@@ -1,6 +1,6 @@
 extension RandomNumberGenerator {
     /// A copy of `bytes` with a few changes of the kinds that find faults: bits and bytes changed, cut out, doubled, put in, and numbers at their ends.
-    mutating func mutated(_ bytes: [UInt8]) -> [UInt8] {
+    package mutating func mutated(_ bytes: [UInt8]) -> [UInt8] {
         var bytes = bytes
         for _ in 0..<Int.random(in: 1...4, using: &self) {
             let position = Int.random(in: 0...bytes.count, using: &self)
