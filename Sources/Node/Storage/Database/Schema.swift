@@ -13,6 +13,7 @@ enum Schema {
         migrator.registerMigration("5 kademlia", migrate: Self.kademlia)
         migrator.registerMigration("6 gun", migrate: Self.gun)
         migrator.registerMigration("7 signaling", migrate: Self.signaling)
+        migrator.registerMigration("9 access", migrate: Self.access)
         return migrator
     }
 
