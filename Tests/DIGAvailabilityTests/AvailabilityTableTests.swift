@@ -373,4 +373,40 @@ struct AvailabilityTableTests {
         late.restore(read, reputations: [:], nowMilliseconds: self.start + 48 * Scene.hour)
         #expect(late.count == 0)
     }
+
+    @Test("a hint of a holder that failed asks it again after five minutes, and not before")
+    func hintAfterFailure() throws {
+        var table = AvailabilityTable(seed: 1)
+        let peer = self.holder
+        try table.claimed(by: peer, content: self.content, nowMilliseconds: self.start)
+        table.watch(self.content, nowMilliseconds: self.start)
+        table.experienced(.missing, of: peer, content: self.content, nowMilliseconds: self.start)
+        #expect(self.status(table, at: self.start) == .unavailable)
+        for minute in 1...4 {
+            try table.claimed(by: peer, content: self.content, nowMilliseconds: self.start + UInt64(minute) * Scene.minute)
+            #expect(table.nextVerifications(limit: 1, nowMilliseconds: self.start + UInt64(minute) * Scene.minute).isEmpty)
+        }
+        let later = self.start + 5 * Scene.minute
+        try table.claimed(by: peer, content: self.content, nowMilliseconds: later)
+        let request = try #require(table.nextVerifications(limit: 1, nowMilliseconds: later).first)
+        table.verified(request, outcome: .disproved, nowMilliseconds: later)
+        try table.claimed(by: peer, content: self.content, nowMilliseconds: later + Scene.minute)
+        #expect(table.nextVerifications(limit: 1, nowMilliseconds: later + Scene.minute).isEmpty)
+        try table.claimed(by: peer, content: self.content, nowMilliseconds: later + 5 * Scene.minute)
+        let again = try #require(table.nextVerifications(limit: 1, nowMilliseconds: later + 5 * Scene.minute).first)
+        table.verified(again, outcome: .proved, nowMilliseconds: later + 5 * Scene.minute)
+        #expect(self.status(table, at: later + 5 * Scene.minute) == .available)
+    }
+
+    @Test("what was kept while the clock was ahead is not believed")
+    func implausible() throws {
+        var table = try self.table()
+        let contents = table.takeTouched().compactMap { touched in touched.record.map { HolderSnapshot(peer: touched.peer, content: touched.content, record: $0) } }
+        #expect(contents.count == 1)
+        var before = AvailabilityTable()
+        before.restore(contents, reputations: [:], nowMilliseconds: self.start - Scene.hour)
+        #expect(before.count == 0)
+        before.restore(contents, reputations: [:], nowMilliseconds: self.start)
+        #expect(before.count == 1)
+    }
 }

@@ -27,7 +27,10 @@ struct ContentAvailabilityManagerTests {
         let time = ManualClock(Scene.now)
 
         func announce(_ announcement: ContentAnnouncement, envelope: SignedEnvelope) async throws { self.state.withLock { $0.announced.append((announcement, envelope)) } }
-        func send(_ report: AvailabilityReport, envelope: SignedEnvelope) async throws { self.state.withLock { $0.sent.append(envelope) } }
+        func send(_ report: AvailabilityReport, envelope: SignedEnvelope) async throws -> Int {
+            self.state.withLock { $0.sent.append(envelope) }
+            return 1
+        }
         func proves(_ peer: PeerID, has content: ContentHash) async throws -> Bool {
             let (isHonest, isSilent, isOffline) = self.state.withLock { state in
                 state.asked.append(peer)

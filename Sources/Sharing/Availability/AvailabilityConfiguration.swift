@@ -60,6 +60,9 @@ public struct AvailabilityConfiguration: Hashable, Sendable {
     /// Ours: how long an unavailable holder that is silent is remembered, so that silence does not make it new.
     public var unavailableMemory: Duration = .seconds(86_400)
 
+    /// Ours: what changes is kept so often at most; the rest when the node stops.
+    public var saveInterval: Duration = .seconds(2)
+
     // MARK: Reputation
 
     /// After so long what we have seen of a peer counts half.

@@ -4,10 +4,17 @@ public import DIGIdentity
 
 /// Makes announcements of this node known.
 public protocol AvailabilityAnnouncer: Sendable {
+    /// What is announced once is announced again by the announcer itself until it is withdrawn. False by default.
+    var keepsAnnouncing: Bool { get }
+
     /// - Parameters:
     ///   - announcement: With `isAvailable` false it is a withdrawal.
     ///   - envelope: The same, signed.
     func announce(_ announcement: ContentAnnouncement, envelope: SignedEnvelope) async throws
+}
+
+extension AvailabilityAnnouncer {
+    public var keepsAnnouncing: Bool { false }
 }
 
 /// Asks a holder for a proof of possession: a block that the asker picks at random, with its path in the hash tree.
@@ -22,7 +29,8 @@ public protocol PossessionProver: Sendable {
 
 /// Carries reports of this node to others.
 public protocol ReportTransport: Sendable {
-    func send(_ report: AvailabilityReport, envelope: SignedEnvelope) async throws
+    /// - Returns: How many other nodes were told.
+    func send(_ report: AvailabilityReport, envelope: SignedEnvelope) async throws -> Int
 }
 
 /// Time, as ``ContentAvailabilityManager`` needs it.

@@ -36,6 +36,7 @@ public final class ContentAvailabilityManager: Service, Sendable {
         var records: [AvailabilityContents.Record] = []
         var asking = 0
         var lastTimestamp: UInt64 = 0
+        var savedAt: UInt64 = 0
         var timerAt = UInt64.max
         var hasRun = false
     }
@@ -98,7 +99,8 @@ public final class ContentAvailabilityManager: Service, Sendable {
     ///
     /// - Throws: What the announcer throws; it is tried again all the same.
     public func announceContentAvailable(_ content: ContentHash, port: UInt16? = nil, contentID: String? = nil) async throws {
-        let nextAt = self.clock.nowMilliseconds().adding(self.configuration.reannounceInterval.millisecondCount)
+        let isKept = self.announcer?.keepsAnnouncing ?? false
+        let nextAt = isKept ? .max : self.clock.nowMilliseconds().adding(self.configuration.reannounceInterval.millisecondCount)
         self.state.withLock { $0.announced[content] = Announced(port: port, contentID: contentID, nextAt: nextAt) }
         self.wake.yield()
         try await self.announce(content, port: port, contentID: contentID, isAvailable: true)
@@ -123,8 +125,12 @@ public final class ContentAvailabilityManager: Service, Sendable {
 
     /// Tells others that a peer does not have what it claims to have, and believes it here: this node has met with it itself.
     ///
+    /// - Returns: How many other nodes were told.
     /// - Throws: ``AvailabilityError`` `.aboutItself` or `.limitExceeded`, or what the transport throws.
-    public func reportContentUnavailable(_ peer: PeerID, _ content: ContentHash, reason: AvailabilityReport.Reason = .notFound, detail: String? = nil) async throws {
+    @discardableResult
+    public func reportContentUnavailable(
+        _ peer: PeerID, _ content: ContentHash, reason: AvailabilityReport.Reason = .notFound, detail: String? = nil
+    ) async throws -> Int {
         guard peer != self.identity.peerID else { throw AvailabilityError.aboutItself }
         let report = AvailabilityReport(
             reporter: self.identity.peerID, reported: peer, content: content, reason: reason, detail: detail, timestampMilliseconds: self.timestamp())
@@ -139,7 +145,7 @@ public final class ContentAvailabilityManager: Service, Sendable {
             }
         self.experienced(experience, of: peer, content: content)
         self.state.withLock { self.keep(report, .envelope(envelope), in: &$0) }
-        try await self.reports?.send(report, envelope: envelope)
+        return try await self.reports?.send(report, envelope: envelope) ?? 0
     }
 
     /// Rises with every record, also when the clock does not.
@@ -167,10 +173,22 @@ public final class ContentAvailabilityManager: Service, Sendable {
         return try self.take(try AvailabilityReport(verifying: envelope, nowMilliseconds: now), .envelope(envelope), now)
     }
 
+    /// Checks and takes a record in either form, or refuses it.
+    public func received(_ form: SignedRecord.Form) throws(AvailabilityError) {
+        switch form {
+        case .envelope(let envelope) where envelope.payloadType == AvailabilityReport.payloadType: try self.received(report: envelope)
+        case .envelope(let envelope): try self.received(announcement: envelope)
+        case .json(let data): try self.received(data)
+        }
+    }
+
     /// Checks and takes an announcement or a report in the seed's form, or refuses it.
     public func received(json: [UInt8]) throws(AvailabilityError) {
+        try self.received(try SignedData(json: json))
+    }
+
+    private func received(_ data: SignedData) throws(AvailabilityError) {
         let now = self.clock.nowMilliseconds()
-        let data = try SignedData(json: json)
         if data.isReport {
             try self.take(try data.report(names: self.names, nowMilliseconds: now), .json(data), now)
         } else {
@@ -200,6 +218,18 @@ public final class ContentAvailabilityManager: Service, Sendable {
             self.keep(report, form, in: &state)
             return level
         }
+    }
+
+    /// Whether this very report is the one that counts of its author. It was checked before.
+    package func knows(_ envelope: SignedEnvelope) -> Bool {
+        let now = self.clock.nowMilliseconds()
+        do throws(AvailabilityError) {
+            let report = try AvailabilityReport(verifying: envelope, nowMilliseconds: now)
+            return self.state.withLock { state in
+                let known = state.table.record(of: report.reported, for: report.content)?.reports.first { $0.reporter == report.reporter }
+                return known?.timestampMilliseconds == report.timestampMilliseconds
+            }
+        } catch { return false }
     }
 
     private func keep(_ report: AvailabilityReport, _ form: SignedRecord.Form, in state: inout State) {
@@ -237,6 +267,12 @@ public final class ContentAvailabilityManager: Service, Sendable {
     public func status(of peer: PeerID, for content: ContentHash) -> PeerContentStatus {
         let now = self.clock.nowMilliseconds()
         return self.state.withLock { $0.table.status(of: peer, for: content, nowMilliseconds: now) }
+    }
+
+    /// What is known of one peer's claim to have a content; nil if there is none.
+    public func holder(_ peer: PeerID, of content: ContentHash) -> HolderState? {
+        let now = self.clock.nowMilliseconds()
+        return self.state.withLock { $0.table.state(of: peer, for: content, nowMilliseconds: now) }
     }
 
     /// Everybody who is said, or was said, to have the content, with the reasons for what is thought of them. Holders of it are verified for a while from now.
@@ -301,7 +337,7 @@ public final class ContentAvailabilityManager: Service, Sendable {
                 for await _ in self.wakes {
                     self.askNext(in: &group)
                     await self.announceAgain()
-                    await self.save()
+                    await self.saveWhenDue()
                     self.setTimer(in: &group)
                 }
                 group.cancelAll()
@@ -371,7 +407,9 @@ public final class ContentAvailabilityManager: Service, Sendable {
             let latest = now.adding(Self.maximumSleep.millisecondCount)
             // While as many are asked as may be, whatever is due waits for an answer.
             let isFull = state.asking >= self.configuration.concurrentVerifications
-            let next = min(isFull ? latest : state.table.nextDeadline ?? latest, state.announced.values.map(\.nextAt).min() ?? latest, latest)
+            let isUnsaved = state.table.isTouched || !state.records.isEmpty
+            let save = isUnsaved ? state.savedAt.adding(self.configuration.saveInterval.millisecondCount) : latest
+            let next = min(isFull ? latest : state.table.nextDeadline ?? latest, state.announced.values.map(\.nextAt).min() ?? latest, save, latest)
             guard state.timerAt <= now || next < state.timerAt else { return nil }
             state.timerAt = max(next, now + 1)
             return state.timerAt - now
@@ -381,6 +419,17 @@ public final class ContentAvailabilityManager: Service, Sendable {
             do { try await self.clock.sleep(.milliseconds(Int64(clamping: delay))) } catch { return }
             self.wake.yield()
         }
+    }
+
+    private func saveWhenDue() async {
+        let now = self.clock.nowMilliseconds()
+        let isDue = self.state.withLock { state in
+            // Also when the clock was set back.
+            guard now < state.savedAt || now - state.savedAt >= self.configuration.saveInterval.millisecondCount else { return false }
+            state.savedAt = now
+            return true
+        }
+        if isDue { await self.save() }
     }
 
     /// Keeps what has changed.

@@ -13,6 +13,7 @@ enum Schema {
         migrator.registerMigration("5 kademlia", migrate: Self.kademlia)
         migrator.registerMigration("6 gun", migrate: Self.gun)
         migrator.registerMigration("7 signaling", migrate: Self.signaling)
+        migrator.registerMigration("8 availability", migrate: Self.availability)
         migrator.registerMigration("9 access", migrate: Self.access)
         return migrator
     }
@@ -227,5 +228,36 @@ enum Schema {
     /// Over what a punch was agreed on, where there was no connection: a name such as `gun`.
     private static func signaling(_ database: Database) throws {
         try database.execute(sql: "ALTER TABLE attempt ADD COLUMN signaling TEXT")
+    }
+
+    /// Who has what, as far as this node knows; how peers have behaved; and what was signed about it.
+    private static func availability(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                -- `record` and `experiences` are protobuf: they are read as a whole, at the start, and never searched.
+                CREATE TABLE availability_holder (
+                    content_hash BLOB NOT NULL CHECK (length(content_hash) = 32),
+                    peer BLOB NOT NULL,
+                    record BLOB NOT NULL,
+                    PRIMARY KEY (content_hash, peer)
+                ) STRICT, WITHOUT ROWID;
+
+                CREATE TABLE availability_reputation (
+                    peer BLOB PRIMARY KEY NOT NULL,
+                    experiences BLOB NOT NULL,
+                    seen_ms INTEGER NOT NULL
+                ) STRICT, WITHOUT ROWID;
+
+                -- The latest of each kind by an author about a pair, which `identity` stands for: a hash of them. A greater `id` was received later.
+                CREATE TABLE availability_record (
+                    id INTEGER PRIMARY KEY NOT NULL,
+                    identity BLOB NOT NULL UNIQUE,
+                    content_hash BLOB NOT NULL CHECK (length(content_hash) = 32),
+                    form INTEGER NOT NULL,
+                    record BLOB NOT NULL,
+                    received_ms INTEGER NOT NULL
+                ) STRICT;
+                CREATE INDEX availability_record_content ON availability_record (content_hash, id);
+                """)
     }
 }

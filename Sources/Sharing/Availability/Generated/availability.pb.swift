@@ -108,6 +108,251 @@ nonisolated struct Dig_Availability_V1_Archive: Sendable {
   init() {}
 }
 
+/// One request on a stream of /dig/availability/1.0.0.
+nonisolated struct Dig_Availability_V1_Request: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: Dig_Availability_V1_Request.OneOf_Request? = nil
+
+  var tell: Dig_Availability_V1_Statements {
+    get {
+      if case .tell(let v)? = request {return v}
+      return Dig_Availability_V1_Statements()
+    }
+    set {request = .tell(newValue)}
+  }
+
+  /// What is known about a content: answered with the signed records.
+  var ask: Data {
+    get {
+      if case .ask(let v)? = request {return v}
+      return Data()
+    }
+    set {request = .ask(newValue)}
+  }
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  nonisolated enum OneOf_Request: Equatable, Sendable {
+    case tell(Dig_Availability_V1_Statements)
+    /// What is known about a content: answered with the signed records.
+    case ask(Data)
+
+  }
+
+  init() {}
+}
+
+/// The answer to it.
+nonisolated struct Dig_Availability_V1_Response: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// To `tell`: one for each statement, in order. 0: taken. Otherwise why not.
+  var verdicts: [UInt32] = []
+
+  /// To `ask`.
+  var known: Dig_Availability_V1_Statements {
+    get {_known ?? Dig_Availability_V1_Statements()}
+    set {_known = newValue}
+  }
+  /// Returns true if `known` has been explicitly set.
+  var hasKnown: Bool {self._known != nil}
+  /// Clears the value of `known`. Subsequent reads from it will return its default value.
+  mutating func clearKnown() {self._known = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _known: Dig_Availability_V1_Statements? = nil
+}
+
+nonisolated struct Dig_Availability_V1_Statements: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var statements: [Dig_Availability_V1_Statement] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Announcements, withdrawals and reports as their authors signed them.
+nonisolated struct Dig_Availability_V1_Statement: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var form: Dig_Availability_V1_Statement.OneOf_Form? = nil
+
+  var envelope: Data {
+    get {
+      if case .envelope(let v)? = form {return v}
+      return Data()
+    }
+    set {form = .envelope(newValue)}
+  }
+
+  var json: String {
+    get {
+      if case .json(let v)? = form {return v}
+      return String()
+    }
+    set {form = .json(newValue)}
+  }
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  nonisolated enum OneOf_Form: Equatable, Sendable {
+    case envelope(Data)
+    case json(String)
+
+  }
+
+  init() {}
+}
+
+/// What a node keeps of a peer's claim to have a content. Times are Unix times in milliseconds, 0 for none.
+nonisolated struct Dig_Availability_V1_Holder: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 0 available, 1 suspect, 2 unavailable
+  var status: UInt32 = 0
+
+  var announcedAt: UInt64 = 0
+
+  var claimedUntil: UInt64 = 0
+
+  var isWithdrawn: Bool = false
+
+  var reports: [Dig_Availability_V1_HeldReport] = []
+
+  var clearedAt: UInt64 = 0
+
+  var doubtedAt: UInt64 = 0
+
+  var provedAt: UInt64 = 0
+
+  var askedAt: UInt64 = 0
+
+  var changedAt: UInt64 = 0
+
+  var tries: UInt32 = 0
+
+  var verifyAt: UInt64 = 0
+
+  var isUrgent: Bool = false
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct Dig_Availability_V1_HeldReport: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var reporter: Data = Data()
+
+  var reason: UInt32 = 0
+
+  var timestampMs: UInt64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// What a node keeps of how a peer has behaved.
+nonisolated struct Dig_Availability_V1_Experiences: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var success: Dig_Availability_V1_Experiences.Beta {
+    get {_success ?? Dig_Availability_V1_Experiences.Beta()}
+    set {_success = newValue}
+  }
+  /// Returns true if `success` has been explicitly set.
+  var hasSuccess: Bool {self._success != nil}
+  /// Clears the value of `success`. Subsequent reads from it will return its default value.
+  mutating func clearSuccess() {self._success = nil}
+
+  var stability: Dig_Availability_V1_Experiences.Beta {
+    get {_stability ?? Dig_Availability_V1_Experiences.Beta()}
+    set {_stability = newValue}
+  }
+  /// Returns true if `stability` has been explicitly set.
+  var hasStability: Bool {self._stability != nil}
+  /// Clears the value of `stability`. Subsequent reads from it will return its default value.
+  mutating func clearStability() {self._stability = nil}
+
+  var quality: Dig_Availability_V1_Experiences.Beta {
+    get {_quality ?? Dig_Availability_V1_Experiences.Beta()}
+    set {_quality = newValue}
+  }
+  /// Returns true if `quality` has been explicitly set.
+  var hasQuality: Bool {self._quality != nil}
+  /// Clears the value of `quality`. Subsequent reads from it will return its default value.
+  mutating func clearQuality() {self._quality = nil}
+
+  var credibility: Dig_Availability_V1_Experiences.Beta {
+    get {_credibility ?? Dig_Availability_V1_Experiences.Beta()}
+    set {_credibility = newValue}
+  }
+  /// Returns true if `credibility` has been explicitly set.
+  var hasCredibility: Bool {self._credibility != nil}
+  /// Clears the value of `credibility`. Subsequent reads from it will return its default value.
+  mutating func clearCredibility() {self._credibility = nil}
+
+  /// bytes a second
+  var rate: Double {
+    get {_rate ?? 0}
+    set {_rate = newValue}
+  }
+  /// Returns true if `rate` has been explicitly set.
+  var hasRate: Bool {self._rate != nil}
+  /// Clears the value of `rate`. Subsequent reads from it will return its default value.
+  mutating func clearRate() {self._rate = nil}
+
+  var seenAt: UInt64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  nonisolated struct Beta: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    var good: Double = 0
+
+    var bad: Double = 0
+
+    var updatedAt: UInt64 = 0
+
+    var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    init() {}
+  }
+
+  init() {}
+
+  fileprivate var _success: Dig_Availability_V1_Experiences.Beta? = nil
+  fileprivate var _stability: Dig_Availability_V1_Experiences.Beta? = nil
+  fileprivate var _quality: Dig_Availability_V1_Experiences.Beta? = nil
+  fileprivate var _credibility: Dig_Availability_V1_Experiences.Beta? = nil
+  fileprivate var _rate: Double? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "dig.availability.v1"
@@ -254,6 +499,423 @@ nonisolated extension Dig_Availability_V1_Archive.Item: SwiftProtobuf.Message, S
   static func ==(lhs: Dig_Availability_V1_Archive.Item, rhs: Dig_Availability_V1_Archive.Item) -> Bool {
     if lhs.form != rhs.form {return false}
     if lhs.receivedMs != rhs.receivedMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Dig_Availability_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Request"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tell\0\u{1}ask\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: Dig_Availability_V1_Statements?
+        var hadOneofValue = false
+        if let current = self.request {
+          hadOneofValue = true
+          if case .tell(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.request = .tell(v)
+        }
+      }()
+      case 2: try {
+        var v: Data?
+        try decoder.decodeSingularBytesField(value: &v)
+        if let v = v {
+          if self.request != nil {try decoder.handleConflictingOneOf()}
+          self.request = .ask(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    switch self.request {
+    case .tell?: try {
+      guard case .tell(let v)? = self.request else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    }()
+    case .ask?: try {
+      guard case .ask(let v)? = self.request else { preconditionFailure() }
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 2)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Dig_Availability_V1_Request, rhs: Dig_Availability_V1_Request) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Dig_Availability_V1_Response: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Response"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}verdicts\0\u{1}known\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt32Field(value: &self.verdicts) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._known) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.verdicts.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.verdicts, fieldNumber: 1)
+    }
+    try { if let v = self._known {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Dig_Availability_V1_Response, rhs: Dig_Availability_V1_Response) -> Bool {
+    if lhs.verdicts != rhs.verdicts {return false}
+    if lhs._known != rhs._known {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Dig_Availability_V1_Statements: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Statements"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}statements\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.statements) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.statements.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.statements, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Dig_Availability_V1_Statements, rhs: Dig_Availability_V1_Statements) -> Bool {
+    if lhs.statements != rhs.statements {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Dig_Availability_V1_Statement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Statement"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}json\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: Data?
+        try decoder.decodeSingularBytesField(value: &v)
+        if let v = v {
+          if self.form != nil {try decoder.handleConflictingOneOf()}
+          self.form = .envelope(v)
+        }
+      }()
+      case 2: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.form != nil {try decoder.handleConflictingOneOf()}
+          self.form = .json(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    switch self.form {
+    case .envelope?: try {
+      guard case .envelope(let v)? = self.form else { preconditionFailure() }
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 1)
+    }()
+    case .json?: try {
+      guard case .json(let v)? = self.form else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Dig_Availability_V1_Statement, rhs: Dig_Availability_V1_Statement) -> Bool {
+    if lhs.form != rhs.form {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Dig_Availability_V1_Holder: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Holder"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{3}announced_at\0\u{3}claimed_until\0\u{3}is_withdrawn\0\u{1}reports\0\u{3}cleared_at\0\u{3}doubted_at\0\u{3}proved_at\0\u{3}asked_at\0\u{3}changed_at\0\u{1}tries\0\u{3}verify_at\0\u{3}is_urgent\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.status) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.announcedAt) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.claimedUntil) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.isWithdrawn) }()
+      case 5: try { try decoder.decodeRepeatedMessageField(value: &self.reports) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.clearedAt) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.doubtedAt) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.provedAt) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.askedAt) }()
+      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.changedAt) }()
+      case 11: try { try decoder.decodeSingularUInt32Field(value: &self.tries) }()
+      case 12: try { try decoder.decodeSingularUInt64Field(value: &self.verifyAt) }()
+      case 13: try { try decoder.decodeSingularBoolField(value: &self.isUrgent) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.status != 0 {
+      try visitor.visitSingularUInt32Field(value: self.status, fieldNumber: 1)
+    }
+    if self.announcedAt != 0 {
+      try visitor.visitSingularUInt64Field(value: self.announcedAt, fieldNumber: 2)
+    }
+    if self.claimedUntil != 0 {
+      try visitor.visitSingularUInt64Field(value: self.claimedUntil, fieldNumber: 3)
+    }
+    if self.isWithdrawn != false {
+      try visitor.visitSingularBoolField(value: self.isWithdrawn, fieldNumber: 4)
+    }
+    if !self.reports.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.reports, fieldNumber: 5)
+    }
+    if self.clearedAt != 0 {
+      try visitor.visitSingularUInt64Field(value: self.clearedAt, fieldNumber: 6)
+    }
+    if self.doubtedAt != 0 {
+      try visitor.visitSingularUInt64Field(value: self.doubtedAt, fieldNumber: 7)
+    }
+    if self.provedAt != 0 {
+      try visitor.visitSingularUInt64Field(value: self.provedAt, fieldNumber: 8)
+    }
+    if self.askedAt != 0 {
+      try visitor.visitSingularUInt64Field(value: self.askedAt, fieldNumber: 9)
+    }
+    if self.changedAt != 0 {
+      try visitor.visitSingularUInt64Field(value: self.changedAt, fieldNumber: 10)
+    }
+    if self.tries != 0 {
+      try visitor.visitSingularUInt32Field(value: self.tries, fieldNumber: 11)
+    }
+    if self.verifyAt != 0 {
+      try visitor.visitSingularUInt64Field(value: self.verifyAt, fieldNumber: 12)
+    }
+    if self.isUrgent != false {
+      try visitor.visitSingularBoolField(value: self.isUrgent, fieldNumber: 13)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Dig_Availability_V1_Holder, rhs: Dig_Availability_V1_Holder) -> Bool {
+    if lhs.status != rhs.status {return false}
+    if lhs.announcedAt != rhs.announcedAt {return false}
+    if lhs.claimedUntil != rhs.claimedUntil {return false}
+    if lhs.isWithdrawn != rhs.isWithdrawn {return false}
+    if lhs.reports != rhs.reports {return false}
+    if lhs.clearedAt != rhs.clearedAt {return false}
+    if lhs.doubtedAt != rhs.doubtedAt {return false}
+    if lhs.provedAt != rhs.provedAt {return false}
+    if lhs.askedAt != rhs.askedAt {return false}
+    if lhs.changedAt != rhs.changedAt {return false}
+    if lhs.tries != rhs.tries {return false}
+    if lhs.verifyAt != rhs.verifyAt {return false}
+    if lhs.isUrgent != rhs.isUrgent {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Dig_Availability_V1_HeldReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".HeldReport"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reporter\0\u{1}reason\0\u{3}timestamp_ms\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.reporter) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.timestampMs) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.reporter.isEmpty {
+      try visitor.visitSingularBytesField(value: self.reporter, fieldNumber: 1)
+    }
+    if self.reason != 0 {
+      try visitor.visitSingularUInt32Field(value: self.reason, fieldNumber: 2)
+    }
+    if self.timestampMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.timestampMs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Dig_Availability_V1_HeldReport, rhs: Dig_Availability_V1_HeldReport) -> Bool {
+    if lhs.reporter != rhs.reporter {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.timestampMs != rhs.timestampMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Dig_Availability_V1_Experiences: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Experiences"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}success\0\u{1}stability\0\u{1}quality\0\u{1}credibility\0\u{1}rate\0\u{3}seen_at\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._success) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._stability) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._quality) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._credibility) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self._rate) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.seenAt) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._success {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._stability {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._quality {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._credibility {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._rate {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 5)
+    } }()
+    if self.seenAt != 0 {
+      try visitor.visitSingularUInt64Field(value: self.seenAt, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Dig_Availability_V1_Experiences, rhs: Dig_Availability_V1_Experiences) -> Bool {
+    if lhs._success != rhs._success {return false}
+    if lhs._stability != rhs._stability {return false}
+    if lhs._quality != rhs._quality {return false}
+    if lhs._credibility != rhs._credibility {return false}
+    if lhs._rate != rhs._rate {return false}
+    if lhs.seenAt != rhs.seenAt {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Dig_Availability_V1_Experiences.Beta: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = Dig_Availability_V1_Experiences.protoMessageName + ".Beta"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}good\0\u{1}bad\0\u{3}updated_at\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularDoubleField(value: &self.good) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.bad) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.updatedAt) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.good.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.good, fieldNumber: 1)
+    }
+    if self.bad.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.bad, fieldNumber: 2)
+    }
+    if self.updatedAt != 0 {
+      try visitor.visitSingularUInt64Field(value: self.updatedAt, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Dig_Availability_V1_Experiences.Beta, rhs: Dig_Availability_V1_Experiences.Beta) -> Bool {
+    if lhs.good != rhs.good {return false}
+    if lhs.bad != rhs.bad {return false}
+    if lhs.updatedAt != rhs.updatedAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

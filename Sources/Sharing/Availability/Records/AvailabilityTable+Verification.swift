@@ -104,10 +104,11 @@ extension AvailabilityTable {
         if transition.status != old || record.changedAt == 0 { record.changedAt = now }
         if transition.status != old {
             self.note(.statusChanged(holder.peer, holder.content, from: old, to: transition.status, on: event))
-            if transition.status == .unavailable {
-                record.verifyAt = .max
-                record.isUrgent = false
-            }
+        }
+        // Whoever has failed is asked again when there is news of it, and not before, also when it has failed again.
+        if transition.status == .unavailable, transition.status != old || event == .disproved {
+            record.verifyAt = .max
+            record.isUrgent = false
         }
         switch transition.action {
         case .none: break
@@ -273,6 +274,9 @@ extension AvailabilityTable {
 
     // MARK: Keeping
 
+    /// Whether there is something to be kept.
+    var isTouched: Bool { !self.touched.isEmpty || !self.touchedPeers.isEmpty }
+
     /// The pairs that have changed since the last call, with their records; `nil` for those that were forgotten.
     public mutating func takeTouched() -> [(peer: PeerID, content: ContentHash, record: HolderRecord?)] {
         defer { self.touched.removeAll(keepingCapacity: true) }
@@ -292,6 +296,7 @@ extension AvailabilityTable {
         for snapshot in holders {
             let holder = Holder(peer: snapshot.peer, content: snapshot.content)
             guard self.contents[holder.content]?[holder.peer] == nil, self.count < self.configuration.recordLimit else { continue }
+            guard snapshot.record.isPlausible(nowMilliseconds: now) else { continue }
             guard (self.contents[holder.content]?.count ?? 0) < self.configuration.recordsPerContent else { continue }
             var record = snapshot.record
             record.reports = Array(record.reports.prefix(max(0, min(self.configuration.reportsPerRecord, self.configuration.reportLimit - self.reportCount))))

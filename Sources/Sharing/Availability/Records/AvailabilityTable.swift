@@ -159,8 +159,11 @@ public struct AvailabilityTable: Sendable {
             let wasClaimed = record.isClaimed(nowMilliseconds: now)
             record.isWithdrawn = false
             record.claimedUntil = max(record.claimedUntil, end)
-            // Found again and again it is no news; only a claim that was over is a new one.
-            if !wasClaimed { table.apply(.announced, to: &record, of: holder, nowMilliseconds: now) }
+            // Found again and again it is no news: only a claim that was over is a new one. Whoever failed is asked again in the rhythm of the suspect,
+            // as nobody announces anything anew in a DHT without signatures.
+            let since = max(record.changedAt, record.askedAt)
+            let mayBeBack = record.status == .unavailable && now.since(since) >= table.configuration.suspectInterval.millisecondCount
+            if !wasClaimed || mayBeBack { table.apply(.announced, to: &record, of: holder, nowMilliseconds: now) }
         }
     }
 

@@ -19,6 +19,15 @@ public struct DecayingBeta: Hashable, Sendable, Codable {
 
     public init() {}
 
+    /// As it was kept; nil for counts that cannot be.
+    init?(good: Double, bad: Double, updatedAt: UInt64) {
+        let range = 0...Self.maximumCount
+        guard range.contains(good), range.contains(bad) else { return nil }
+        self.good = good
+        self.bad = bad
+        self.updatedAt = updatedAt
+    }
+
     public mutating func add(good: Double = 0, bad: Double = 0, nowMilliseconds now: UInt64, halfLife: UInt64) {
         let factor = self.factor(now, halfLife)
         self.good = min(Self.maximumCount, self.good * factor + max(0, good))

@@ -34,6 +34,9 @@ public enum HolderRanking {
             + 0.05 * Self.value(candidate.nat)
     }
 
+    /// Whether it is to be used only when nothing better is left.
+    public static func isDoubtful(_ candidate: HolderCandidate, isLiteral: Bool = false) -> Bool { Self.group(candidate, isLiteral) > 0 }
+
     private static func group(_ candidate: HolderCandidate, _ isLiteral: Bool) -> Int {
         let isAvailable = candidate.status == .available
         if isLiteral { return isAvailable ? 0 : 1 }

@@ -24,6 +24,17 @@ public struct Reputation: Hashable, Sendable, Codable {
 
     public init() {}
 
+    /// As it was kept; nil for a rate that cannot be.
+    init?(success: DecayingBeta, stability: DecayingBeta, quality: DecayingBeta, credibility: DecayingBeta, rate: Double?, seenAt: UInt64) {
+        if let rate { guard rate.isFinite, rate >= 0 else { return nil } }
+        self.success = success
+        self.stability = stability
+        self.quality = quality
+        self.credibility = credibility
+        self.rate = rate
+        self.seenAt = seenAt
+    }
+
     mutating func add(_ experience: Experience, nowMilliseconds now: UInt64, halfLife: UInt64) {
         func add(_ path: WritableKeyPath<Reputation, DecayingBeta>, good: Double = 0, bad: Double = 0) {
             self[keyPath: path].add(good: good, bad: bad, nowMilliseconds: now, halfLife: halfLife)

@@ -1,0 +1,11 @@
+/// What ``SQLiteAvailabilityStore`` keeps at most. The database stays under 100 MiB with these.
+public struct AvailabilityStorageLimits: Hashable, Sendable {
+    /// Claims that are read; the table sees to it that there are no more.
+    public var holderCount = 100_000
+    /// Peers of whom experiences are kept; those not met for longest go first.
+    public var peerCount = 10_000
+    /// Signed records; those received first go first.
+    public var recordCount = 50_000
+
+    public init() {}
+}
