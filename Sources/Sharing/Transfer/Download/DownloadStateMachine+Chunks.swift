@@ -53,11 +53,13 @@ extension DownloadStateMachine {
             case .partial(let chunks):
                 self.takeBack(range.indices, of: chunks, from: key, layout: layout, now: now)
             case .complete, nil:
-                self.drop(key, TransferError(.refused, "the peer said it holds everything, then that it does not hold chunk \(range.first)"), isLie: false, now: now)
+                self.drop(key, TransferError(.notFound, "the peer said it holds everything, then that it does not hold chunk \(range.first)"), isLie: false, now: now)
             }
         case .authenticationRequired, .notAuthorized:
             self.drop(key, .refusal(reason), isLie: false, now: now)
-        case .changed, .unreadable, .layerUnsupported, .outOfRange:
+        case .changed:
+            self.drop(key, TransferError(.notFound, "the peer's file is not the one any more that it shared"), isLie: false, now: now)
+        case .unreadable, .layerUnsupported, .outOfRange:
             self.drop(key, TransferError(.refused, "the peer cannot deliver any more (\(reason))"), isLie: false, now: now)
         }
         self.schedule(now: now)

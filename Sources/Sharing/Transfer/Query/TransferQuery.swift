@@ -5,8 +5,8 @@ import NIOCore
 
 /// Asks a connected peer one question over a stream of its own, without fetching anything.
 public struct TransferQuery: Sendable {
-    private let connection: any Connection
-    private let timeout: Duration
+    let connection: any Connection
+    let timeout: Duration
 
     /// - Parameter timeout: From asking to the answer.
     public init(to connection: any Connection, timeout: Duration = .seconds(10)) {

@@ -1,0 +1,84 @@
+import NIOCore
+
+/// Leads a ``PossessionDialogue`` with the peer of a stream, and closes the stream.
+final class PossessionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private var dialogue: PossessionDialogue
+    private let timeout: TimeAmount
+    private var promise: EventLoopPromise<PossessionAnswer>?
+    private var decoder = TransferFrameDecoder()
+    private var deadline: Scheduled<Void>?
+
+    init(_ dialogue: PossessionDialogue, timeout: TimeAmount, promise: EventLoopPromise<PossessionAnswer>) {
+        self.dialogue = dialogue
+        self.timeout = timeout
+        self.promise = promise
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { self.begin(context: context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.begin(context: context)
+        context.fireChannelActive()
+    }
+
+    private func begin(context: ChannelHandlerContext) {
+        guard self.deadline == nil, self.promise != nil else { return }
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        self.deadline = context.eventLoop.scheduleTask(in: self.timeout) {
+            let (handler, context) = bound.value
+            handler.finish(.failure(TransferError(.stalled, "the peer did not prove anything in time")), context: context)
+        }
+        self.send(self.dialogue.begin(), context: context)
+    }
+
+    private func send(_ asks: [PossessionDialogue.Ask], context: ChannelHandlerContext) {
+        for ask in asks {
+            var frame = context.channel.allocator.buffer(capacity: 64)
+            frame.writeTransferRequest(ask.request, handle: ask.handle)
+            context.write(self.wrapOutboundOut(frame), promise: nil)
+        }
+        context.flush()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = self.unwrapInboundIn(data)
+        do {
+            while self.promise != nil, let event = try self.decoder.next(&bytes) {
+                guard case .response(let handle, let response) = event else {
+                    throw TransferError(.protocolViolation, "the peer sent what was not asked for")
+                }
+                switch try self.dialogue.received(response, handle: handle) {
+                case .ask(let asks): self.send(asks, context: context)
+                case .wait: break
+                case .end(let answer): self.finish(.success(answer), context: context)
+                }
+            }
+        } catch let error as TransferError {
+            self.finish(.failure(error), context: context)
+        } catch {
+            self.finish(.failure(TransferError(.protocolViolation, "the peer sent no frame of the transfer protocol", cause: error)), context: context)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.finish(.failure(TransferError(.disconnected, "the peer ended the stream before it answered")), context: context)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.finish(.failure(error), context: context)
+    }
+
+    private func finish(_ result: Result<PossessionAnswer, any Error>, context: ChannelHandlerContext) {
+        guard let promise = self.promise else { return }
+        self.promise = nil
+        self.deadline?.cancel()
+        promise.completeWith(result)
+        context.close(promise: nil)
+    }
+}
