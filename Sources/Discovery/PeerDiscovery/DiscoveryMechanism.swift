@@ -1,4 +1,5 @@
 public import DIGAnnouncement
+public import DIGIdentity
 
 /// One way of finding who has what.
 ///
@@ -17,6 +18,10 @@ public protocol DiscoveryMechanism: Sendable {
     ///
     /// Must not block. The stream's buffer is the mechanism's: it has to be bounded.
     func findHolders(of key: RendezvousKey) -> AsyncThrowingStream<FoundHolder, any Error>
+
+    /// The signed announcements and withdrawals of others that it hears from now on, whether or not anybody looks for them; a slow reader misses the oldest.
+    /// Ends at once where nothing is signed in this form; the default.
+    var heard: AsyncStream<SignedEnvelope> { get }
 
     /// Says that this node has the content, with the time of now.
     ///
@@ -37,5 +42,6 @@ public protocol DiscoveryMechanism: Sendable {
 extension DiscoveryMechanism {
     public var isListening: Bool { false }
     public var keepsAnnouncing: Bool { false }
+    public var heard: AsyncStream<SignedEnvelope> { AsyncStream { $0.finish() } }
     public func announceInBackground(_ contents: [AnnouncedContent]) throws -> Bool { false }
 }

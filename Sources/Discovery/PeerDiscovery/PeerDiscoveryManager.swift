@@ -204,6 +204,16 @@ public final class PeerDiscoveryManager: Service, Sendable {
         }
     }
 
+    /// Hands over every signed announcement and withdrawal of others that any mechanism hears, until it is cancelled or none hears anything any more.
+    public func listen(_ body: @escaping @Sendable (SignedEnvelope) -> Void) async {
+        await withDiscardingTaskGroup { group in
+            for mechanism in self.mechanisms {
+                let heard = mechanism.heard
+                group.addTask { for await envelope in heard { body(envelope) } }
+            }
+        }
+    }
+
     // MARK: Announcing
 
     /// Lets others find that this node has the content, by all mechanisms at once, from now on until it is withdrawn.

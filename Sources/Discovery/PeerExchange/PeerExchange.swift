@@ -29,9 +29,11 @@ public final class PeerExchange: Service {
     let logger: Logger
     let responder: PeerExchangeResponder
     private let broadcast: EventBroadcast<PeerExchangeEvent>
+    private let heard = EventBroadcast<SignedEnvelope>(bufferCount: 1_000)
     /// Peers have come or gone.
     private let changes = EventBroadcast<Void>(bufferCount: 1)
     private let created = ContinuousClock.now
+    private let expectsNobody = Atomic(false)
     private let wakes: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
     private let inbound: InboundStreams
@@ -104,6 +106,9 @@ public final class PeerExchange: Service {
 
     /// What is found out from now on; a slow reader misses the oldest. Ends when ``run()`` does.
     public var events: AsyncStream<PeerExchangeEvent> { self.broadcast.subscribe() }
+
+    /// Announcements and withdrawals of others that are news, as they were signed, from now on; a slow reader misses the oldest.
+    public var announcementsHeard: AsyncStream<SignedEnvelope> { self.heard.subscribe() }
 
     public var statistics: PeerExchangeStatistics {
         var statistics = self.responder.state.withLock { $0.statistics }
@@ -202,11 +207,17 @@ public final class PeerExchange: Service {
         }
     }
 
+    /// Every first contact was tried in vain: searches do not wait for the first peer. Whoever comes all the same is asked by searches from then on.
+    public func nobodyIsExpected() {
+        self.expectsNobody.store(true, ordering: .relaxed)
+        self.changes.emit(())
+    }
+
     /// Who asks right after the start waits for the first peer, for ``PeerExchangeConfiguration/firstPeerPatience`` at most.
     private func firstPeer() async {
         let changes = self.changes.subscribe()
         let deadline = self.created + self.configuration.firstPeerPatience
-        func isAlone() -> Bool { self.responder.state.withLock { $0.links.isEmpty } }
+        func isAlone() -> Bool { !self.expectsNobody.load(ordering: .relaxed) && self.responder.state.withLock { $0.links.isEmpty } }
         guard isAlone(), .now < deadline else { return }
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -257,8 +268,14 @@ public final class PeerExchange: Service {
     }
 
     private func publish() {
-        for event in self.responder.state.withLock({ $0.takeEvents() }) { self.broadcast.emit(event) }
+        self.emit()
         self.wake.yield()
+    }
+
+    private func emit() {
+        let (events, heard) = self.responder.state.withLock { ($0.takeEvents(), $0.takeHeard()) }
+        for event in events { self.broadcast.emit(event) }
+        for envelope in heard { self.heard.emit(envelope) }
     }
 
     // MARK: Life cycle
@@ -290,6 +307,7 @@ public final class PeerExchange: Service {
         self.router.unregister(Self.protocolID)
         self.state.withLock { $0.isRunning = false }
         self.broadcast.finish()
+        self.heard.finish()
     }
 
     /// Performs what is due, until cancelled.
@@ -307,7 +325,7 @@ public final class PeerExchange: Service {
                 let (actions, deadline) = self.responder.state.withLock { state in
                     (state.actions(moment: .current, using: &generator), state.deadline)
                 }
-                for event in self.responder.state.withLock({ $0.takeEvents() }) { self.broadcast.emit(event) }
+                self.emit()
                 for action in actions { group.addTask { await self.perform(action) } }
                 if timer?.1 != deadline {
                     timer?.0.cancel()

@@ -12,6 +12,11 @@ enum GunAnnouncementText {
         Base64URL.encode(try announcement.signed(with: keyPair).encoded)
     }
 
+    /// As it was signed; nil for what is none. Nothing is checked.
+    static func envelope(_ text: String) -> SignedEnvelope? {
+        do { return try SignedEnvelope(decoding: Base64URL.decode(text)) } catch { return nil }
+    }
+
     /// Nil for what is none, or not to be believed at `now`.
     static func decode(_ text: String, now: Double) -> ContentAnnouncement? {
         guard text.utf8.count <= Self.maximumByteCount, let now = UInt64(exactly: now.rounded(.down)) else { return nil }

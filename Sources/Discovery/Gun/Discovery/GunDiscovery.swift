@@ -1,6 +1,7 @@
 public import DIGAnnouncement
 public import DIGIdentity
 public import DIGMultiformats
+import DIGNet
 public import Logging
 public import ServiceLifecycle
 import Synchronization
@@ -33,6 +34,7 @@ public final class GunDiscovery: Service {
     private let configuration: GunDiscoveryConfiguration
     private let logger: Logger
     private let state = Mutex(State())
+    private let heard = EventBroadcast<SignedEnvelope>(bufferCount: 1_000)
 
     /// - Parameters:
     ///   - peer: Runs on its own.
@@ -51,6 +53,9 @@ public final class GunDiscovery: Service {
     /// What is announced, by what others look for.
     public var announcements: [RendezvousKey: String?] { self.state.withLock { $0.announcements.mapValues(\.contentID) } }
 
+    /// Announcements and withdrawals of others that lookups find, as they were signed, from now on; a slow reader misses the oldest.
+    public var announcementsHeard: AsyncStream<SignedEnvelope> { self.heard.subscribe() }
+
     /// Keeps announcements alive until cancelled or shut down gracefully. They stay in the graph until they expire.
     ///
     /// - Throws: ``GunError`` `.alreadyRunning`.
@@ -60,7 +65,10 @@ public final class GunDiscovery: Service {
             return !state.isRunning
         }
         guard isFirst else { throw GunError(.alreadyRunning, "this discovery is running already") }
-        defer { self.state.withLock { $0.isRunning = false } }
+        defer {
+            self.state.withLock { $0.isRunning = false }
+            self.heard.finish()
+        }
         let events = self.peer.eventStream
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.keepAnnouncing() }
@@ -118,7 +126,7 @@ public final class GunDiscovery: Service {
 
     private func lookup(_ soul: String) -> AsyncStream<ContentAnnouncement> {
         let (stream, continuation) = AsyncStream.makeStream(of: ContentAnnouncement.self, bufferingPolicy: .bufferingOldest(self.configuration.hostCount))
-        let reporter = LookupReporter(limit: self.configuration.hostCount, ourselves: self.identity.peerID, continuation: continuation)
+        let reporter = LookupReporter(limit: self.configuration.hostCount, ourselves: self.identity.peerID, continuation: continuation) { [heard] in heard.emit($0) }
         let nodes = self.peer.on(soul, asking: false)
         if let node = self.peer.known(soul) { reporter.report(node, now: UnixClock.milliseconds) }
         let asking = Task { [configuration, peer] in

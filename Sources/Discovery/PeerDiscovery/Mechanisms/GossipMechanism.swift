@@ -7,12 +7,13 @@ public import Logging
 public import ServiceLifecycle
 import Synchronization
 
-/// Signed announcements that everybody who cares passes on to everybody else.
+/// Signed announcements that everybody who cares passes on to everybody else, and what else is signed about them: reports.
 ///
 /// While ``run()`` runs this node remembers what it hears, and answers from that. A node that comes later hears of a content when it is announced
 /// again.
 public final class GossipMechanism: DiscoveryMechanism, Service {
-    /// Each message is an encoded envelope of a `ContentAnnouncement`, published by the peer that has signed it.
+    /// Each message is an encoded envelope, published by the peer that has signed it: of a `ContentAnnouncement`, or of another type that
+    /// ``judgeOthers(_:)`` knows.
     public static let topic = "dig-content-availability"
 
     /// What has come of the messages of others.
@@ -36,6 +37,7 @@ public final class GossipMechanism: DiscoveryMechanism, Service {
         var readers: [RendezvousKey: [UInt64: Reader]] = [:]
         var nextReader: UInt64 = 0
         var isRunning = false
+        var judge: (@Sendable (SignedEnvelope) -> GossipVerdict)?
         var statistics = Statistics()
     }
 
@@ -49,6 +51,7 @@ public final class GossipMechanism: DiscoveryMechanism, Service {
     private let signer: AnnouncementSigner
     private let logger: Logger
     private let state: Mutex<State>
+    private let broadcast = EventBroadcast<SignedEnvelope>(bufferCount: GossipMechanism.bufferCount)
 
     /// - Parameters:
     ///   - gossip: Runs on its own.
@@ -78,6 +81,18 @@ public final class GossipMechanism: DiscoveryMechanism, Service {
             return statistics
         }
     }
+
+    /// What is remembered and passed on, from now on.
+    public var heard: AsyncStream<SignedEnvelope> { self.broadcast.subscribe() }
+
+    /// Says what becomes of messages of another type; whoever publishes them has signed the envelope. Before, they are ignored.
+    public func judgeOthers(_ judge: @escaping @Sendable (SignedEnvelope) -> GossipVerdict) { self.state.withLock { $0.judge = judge } }
+
+    /// Tells everybody who listens to announcements something else that this node has signed.
+    ///
+    /// - Returns: The peers it was sent to.
+    /// - Throws: `GossipSubError`.
+    public func publish(_ envelope: SignedEnvelope) throws -> Int { try self.gossip.publish(envelope.encoded, to: Self.topic) }
 
     // MARK: Listening
 
@@ -120,6 +135,7 @@ public final class GossipMechanism: DiscoveryMechanism, Service {
         do {
             guard data.count <= ContentAnnouncement.maximumByteCount else { throw AnnouncementError.limitExceeded }
             envelope = try SignedEnvelope(decoding: data)
+            if envelope.payloadType != ContentAnnouncement.payloadType { return self.judgeOther(envelope, publisher: publisher) }
             announcement = try ContentAnnouncement(verifying: envelope, nowMilliseconds: now)
             // What another has announced may be old, and brought up again to no good end.
             guard announcement.peer == publisher else { throw AnnouncementError.wrongPeer }
@@ -141,7 +157,21 @@ public final class GossipMechanism: DiscoveryMechanism, Service {
             return (verdict, announcement.isAvailable ? state.readers[announcement.key].map { Array($0.values) } ?? [] : [])
         }
         for reader in readers { reader.yield(Self.holder(announcement)) }
+        if verdict == .taken { self.broadcast.emit(envelope) }
         return verdict == .taken ? .accept : .ignore
+    }
+
+    private func judgeOther(_ envelope: SignedEnvelope, publisher: PeerID) -> GossipVerdict {
+        let judge = self.state.withLock { $0.judge }
+        let verdict = publisher.matches(envelope.publicKey) ? judge?(envelope) ?? .ignore : .reject
+        self.state.withLock { state in
+            switch verdict {
+            case .accept: state.statistics.accepted += 1
+            case .ignore: state.statistics.ignored += 1
+            case .reject: state.statistics.rejected += 1
+            }
+        }
+        return verdict
     }
 
     private static func holder(_ announcement: ContentAnnouncement) -> FoundHolder {

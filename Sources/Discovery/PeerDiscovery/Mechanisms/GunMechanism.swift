@@ -1,4 +1,5 @@
 public import DIGAnnouncement
+public import DIGIdentity
 public import DIGGun
 
 /// Signed announcements in the GUN graph, which announces again by itself.
@@ -6,6 +7,7 @@ public struct GunMechanism: DiscoveryMechanism {
     private static let bufferCount = 1_000
 
     public var source: DiscoverySource { .gun }
+    public var heard: AsyncStream<SignedEnvelope> { self.discovery.announcementsHeard }
     public var keepsAnnouncing: Bool { true }
 
     private let discovery: GunDiscovery

@@ -9,6 +9,7 @@ public struct PeerExchangeMechanism: DiscoveryMechanism {
     private static let confirmationLook: Duration = .milliseconds(20)
 
     public var source: DiscoverySource { .pex }
+    public var heard: AsyncStream<SignedEnvelope> { self.exchange.announcementsHeard }
 
     private let exchange: PeerExchange
     private let signer: AnnouncementSigner

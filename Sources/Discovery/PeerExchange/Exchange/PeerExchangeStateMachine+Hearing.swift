@@ -102,6 +102,7 @@ extension PeerExchangeStateMachine {
         let wasAvailable = self[keyPath: table][announcement.key, announcement.peer]?.announcement.isAvailable
         switch self[keyPath: table].add(announcement, envelope: signed.envelope, nowMilliseconds: nowMilliseconds) {
         case .taken:
+            self.hear(signed.envelope)
             if announcement.isAvailable {
                 let all = SignedPeerRecord.trimmed(announcement.addresses + addresses, of: announcement.peer)
                 if wasAvailable != true { self.report(.discovered(announcement.peer, addresses: all, key: announcement.key)) }
@@ -167,6 +168,7 @@ extension PeerExchangeStateMachine {
             if self.interests.contains(key) {
                 _ = self.hearsay.add(announcement, envelope: holder.signed.envelope, nowMilliseconds: nowMilliseconds)
             }
+            self.hear(holder.signed.envelope)
             let merged = Self.merged(announcement, holder.record?.addresses ?? self.contacts[announcement.peer]?.knownAddresses ?? [])
             self.report(.discovered(merged.peer, addresses: merged.addresses, key: key))
             found.append(merged)

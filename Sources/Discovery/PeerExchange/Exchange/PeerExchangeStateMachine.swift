@@ -44,6 +44,8 @@ struct PeerExchangeStateMachine: Sendable {
     var nextUpkeep: Instant
     private var nextLink: UInt64 = 0
     private var events: [PeerExchangeEvent] = []
+    /// News in announcements, as they were signed, until somebody takes them.
+    private var heard: [SignedEnvelope] = []
 
     /// - Parameter configuration: Checked.
     init(localPeer: PeerID, configuration: PeerExchangeConfiguration, now: Instant) {
@@ -81,6 +83,14 @@ struct PeerExchangeStateMachine: Sendable {
     }
 
     mutating func report(_ event: PeerExchangeEvent) { self.events.append(event) }
+
+    mutating func takeHeard() -> [SignedEnvelope] {
+        defer { self.heard.removeAll(keepingCapacity: true) }
+        return self.heard
+    }
+
+    /// As many as one message can bring are never too many; more come of none.
+    mutating func hear(_ envelope: SignedEnvelope) { if self.heard.count < 4_096 { self.heard.append(envelope) } }
 
     // MARK: Peers come and go
 
