@@ -153,7 +153,7 @@ struct DownloadStateMachine: Sendable {
     func hashes(of chunks: Range<Int>) -> ArraySlice<SHA256Digest>? { self.segments?.hashes(of: chunks) }
 
     /// All chunk hashes, once they are known.
-    var chunkLayer: [SHA256Digest]? { self.segments?.chunkLayer }
+    var chunkLayerBytes: [UInt8]? { self.segments?.chunkLayerBytes }
     var isChunkLayerKnown: Bool { self.segments?.areAllKnown ?? false }
 
     /// One entry for each peer that gave something or is connected, in no particular order.

@@ -84,9 +84,9 @@ extension FileDownload {
         self.uncheckpointedByteCount += byteCount
         self.meter.record(Int(byteCount), now: .now)
         self.availability?.insert(chunks)
-        if !self.isLayerPublished, machine.isChunkLayerKnown, let layer = machine.chunkLayer {
+        if !self.isLayerPublished, machine.isChunkLayerKnown, let bytes = machine.chunkLayerBytes {
             self.isLayerPublished = true
-            if let tree = try? TreeLayer(fileSize: layout.fileSize, layer: layout.treeLayer, rawBytes: Self.rawBytes(of: layer)) { self.hashSource.set(tree) }
+            if let tree = try? TreeLayer(fileSize: layout.fileSize, layer: layout.treeLayer, rawBytes: bytes) { self.hashSource.set(tree) }
         }
         if self.uncheckpointedByteCount >= self.options.checkpointByteCount { self.requestCheckpoint() }
         self.wakeReaders()
@@ -122,21 +122,13 @@ extension FileDownload {
 
     func snapshot() -> (PartFile, SavedTransfer)? {
         guard let part = self.part, let machine = self.machine, let descriptor = machine.descriptor, let layout = machine.layout else { return nil }
-        // Near the end they are not worth the writing: what is left is asked for again with its hashes.
-        let isWorthIt = descriptor.size > self.verifiedByteCount && descriptor.size - self.verifiedByteCount >= self.options.checkpointByteCount
-        let hashes = self.areHashesSaved || !isWorthIt ? nil : self.hashSource.known?.rawBytes
+        // Near the end they are not worth the memory and the writing: what is left is asked for again with its hashes.
+        let isNearEnd = self.verifiedByteCount > descriptor.size / 8 * 7
+        let hashes = self.areHashesSaved || isNearEnd ? nil : self.hashSource.known?.rawBytes
         return (
             part,
             SavedTransfer(
                 descriptor: descriptor, chunkLayer: layout.layer, destination: self.destination.path, verified: self.verified, chunkHashes: hashes)
         )
-    }
-
-    /// Allocated once: of a large file they are megabytes.
-    private static func rawBytes(of layer: [SHA256Digest]) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(layer.count * SHA256Digest.byteCount)
-        for digest in layer { digest.withUnsafeBytes { bytes.append(contentsOf: $0) } }
-        return bytes
     }
 }

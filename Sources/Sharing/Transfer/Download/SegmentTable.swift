@@ -75,13 +75,15 @@ struct SegmentTable: Sendable {
         }
     }
 
-    /// The whole layer, once it is known.
-    var chunkLayer: [SHA256Digest]? {
+    /// The whole layer, 32 bytes each, once it is known. Of a large file it is megabytes.
+    var chunkLayerBytes: [UInt8]? {
         guard self.areAllKnown else { return nil }
-        var layer: [SHA256Digest] = []
-        layer.reserveCapacity(self.layout.chunkCount)
-        for case .known(let hashes) in self.segments { layer += hashes }
-        return layer.count == self.layout.chunkCount ? layer : nil
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(self.layout.chunkCount * SHA256Digest.byteCount)
+        for case .known(let hashes) in self.segments {
+            for digest in hashes { digest.withUnsafeBytes { bytes.append(contentsOf: $0) } }
+        }
+        return bytes.count == self.layout.chunkCount * SHA256Digest.byteCount ? bytes : nil
     }
 
     /// What to ask a peer for: as many nodes as the segment has with padding, and uncles up to the root.
