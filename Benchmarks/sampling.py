@@ -7,7 +7,7 @@ from measure import Failure, Sender, cpu_times, process_tree, run
 FREQUENCY = 999
 CATEGORIES = ("crypto", "hashing", "disk", "socket", "copies", "memory", "scheduling", "runtime", "code", "kernel")
 LEGEND = {
-    "crypto": "the record cipher (swift-crypto), user side",
+    "crypto": "the record cipher (libcrypto), user side",
     "hashing": "SHA-256 of blocks and tree",
     "disk": "file reads and writes, with the kernel's copies",
     "socket": "TCP, with the kernel's copies and its soft interrupts",
@@ -120,6 +120,9 @@ def classify(frames):
             for category, pattern in CALLERS:
                 if pattern.search(name):
                     return category, name
+    # The assembly of the cipher has no symbols.
+    if "libcrypto" in where:
+        return "crypto", symbol
     if re.search(r"libswift|libc\.so|libm\.so|libgcc|ld-linux|\[vdso\]", where):
         return "runtime", symbol
     return "code", symbol
