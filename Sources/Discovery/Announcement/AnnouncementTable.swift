@@ -5,6 +5,7 @@ public import DIGIdentity
 /// Of two announcements of a peer for a key the later one counts. A withdrawal stays until it is over, so that what was withdrawn does not come
 /// back by another way. What a peer or a key may have at most is not exceeded; when the whole table is full, those with the most announcements lose some.
 public struct AnnouncementTable: Sendable {
+    /// What became of an announcement.
     public enum Verdict: Hashable, Sendable {
         /// New, or later than what was known.
         case taken
@@ -14,12 +15,14 @@ public struct AnnouncementTable: Sendable {
         case refused
     }
 
+    /// What is known, with the signature to pass on.
     public struct Entry: Hashable, Sendable {
         public let announcement: ContentAnnouncement
         /// As it was signed, to be passed on.
         public let envelope: SignedEnvelope
     }
 
+    /// How much is kept.
     public struct Limits: Hashable, Sendable {
         public var count = 100_000
         public var countPerKey = 1_000

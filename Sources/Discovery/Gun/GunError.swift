@@ -16,6 +16,7 @@ public struct GunError: Error, Hashable, Sendable, CustomStringConvertible {
     public static func == (lhs: Self, rhs: Self) -> Bool { lhs.code == rhs.code }
     public func hash(into hasher: inout Hasher) { hasher.combine(self.code) }
 
+    /// What went wrong, to be told apart by a program.
     public struct Code: Hashable, Sendable {
         private enum Value { case alreadyRunning, invalidURL, invalidConfiguration, refused, timedOut, forbiddenAddress, tooLong, unknownRecipient }
         private let value: Value

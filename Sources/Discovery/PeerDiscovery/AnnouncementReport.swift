@@ -2,6 +2,7 @@ import DIGAnnouncement
 
 /// By which mechanisms content is announced, or withdrawn, and by which not and why.
 public struct AnnouncementReport: Hashable, Sendable {
+    /// What became of it at one mechanism.
     public enum Outcome: Hashable, Sendable, CustomStringConvertible {
         /// So many other nodes took it. 0: nobody was there to take it; it is tried again.
         case taken(by: Int)
@@ -30,6 +31,7 @@ public struct AnnouncementReport: Hashable, Sendable {
         }
     }
 
+    /// One mechanism's part.
     public struct Entry: Hashable, Sendable {
         public var source: DiscoverySource
         /// The last one.

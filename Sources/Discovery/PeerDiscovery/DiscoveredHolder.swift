@@ -5,6 +5,7 @@ public import DIGMultiformats
 ///
 /// Nothing of it is proven before a handshake, and that it has the content not before it has given a block.
 public struct DiscoveredHolder: Hashable, Sendable {
+    /// An address, and who named it.
     public struct Address: Hashable, Sendable {
         /// Without `/p2p/…` of the holder.
         public var address: Multiaddr

@@ -1,5 +1,6 @@
 /// What each mechanism has been good for since the manager was made.
 public struct DiscoveryStatistics: Hashable, Sendable {
+    /// What one mechanism has done.
     public struct Mechanism: Hashable, Sendable {
         /// Questions for holders that have ended.
         public var searches: UInt64 = 0

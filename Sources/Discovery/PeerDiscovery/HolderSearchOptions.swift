@@ -1,5 +1,6 @@
 /// What a search looks at, and when it ends.
 public struct HolderSearchOptions: Hashable, Sendable {
+    /// When a search ends.
     public enum End: Hashable, Sendable {
         /// When every mechanism has said what it knows, and those that listen have listened for ``DiscoveryConfiguration/listeningTime``.
         case answered

@@ -23,6 +23,7 @@ public struct CircuitRelayError: Error, Hashable, Sendable, CustomStringConverti
     public static func == (lhs: Self, rhs: Self) -> Bool { lhs.code == rhs.code }
     public func hash(into hasher: inout Hasher) { hasher.combine(self.code) }
 
+    /// What went wrong, to be told apart by a program.
     public struct Code: Hashable, Sendable {
         private enum Value {
             case invalidAddress, notAttached, relayUnreachable, reservationRefused, resourceLimitExceeded, permissionDenied, connectionFailed

@@ -42,6 +42,7 @@ public struct HolePunchError: Error, Hashable, Sendable, CustomStringConvertible
     public static func == (lhs: Self, rhs: Self) -> Bool { lhs.code == rhs.code }
     public func hash(into hasher: inout Hasher) { hasher.combine(self.code) }
 
+    /// What went wrong, to be told apart by a program.
     public struct Code: Hashable, Sendable {
         private enum Value {
             case mappingNotReusable, noOwnAddress, noUsableAddress, notSupported, signalingFailed, protocolViolation, timedOut, allAttemptsFailed

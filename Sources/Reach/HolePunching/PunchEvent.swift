@@ -12,6 +12,7 @@ public struct PunchEvent: Sendable {
         case responder
     }
 
+    /// What has happened.
     public enum Kind: Sendable {
         /// - Parameter attempt: From 1.
         case started(attempt: Int, method: PunchMethod)

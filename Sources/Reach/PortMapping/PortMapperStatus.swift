@@ -18,6 +18,7 @@ public struct PortMapperStatus: Hashable, Sendable {
     /// Whether some gateway speaks some protocol.
     public var isSupported: Bool { self.gateways.contains { $0.findings.contains { $0.outcome == .available } } }
 
+    /// A gateway, and what it speaks and holds.
     public struct GatewayStatus: Hashable, Sendable {
         public var family: AddressFamily
         /// `/ip4/…`, `/ip6/…` or `/ip6zone/…/ip6/…`.
@@ -34,6 +35,7 @@ public struct PortMapperStatus: Hashable, Sendable {
 
     /// What became of looking for one protocol.
     public struct Finding: Hashable, Sendable {
+        /// Whether the gateway speaks it.
         public enum Outcome: String, Hashable, Sendable {
             case searching
             case available

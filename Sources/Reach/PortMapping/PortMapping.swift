@@ -22,6 +22,7 @@ public struct PortMapping: Hashable, Sendable, Identifiable {
         public var description: String { "\(self.rawValue)" }
     }
 
+    /// What is mapped.
     public enum TransportProtocol: String, Hashable, Sendable, CaseIterable {
         case tcp
         case udp

@@ -14,6 +14,7 @@ public struct PortMappingError: Error, Hashable, Sendable, CustomStringConvertib
     public static func == (lhs: Self, rhs: Self) -> Bool { lhs.code == rhs.code }
     public func hash(into hasher: inout Hasher) { hasher.combine(self.code) }
 
+    /// What went wrong, to be told apart by a program.
     public struct Code: Hashable, Sendable {
         private enum Value {
             case noGateway, unresponsive, notSupported, refused, conflict, outOfResources, noExternalAddress, malformedAnswer, networkFailure, expired

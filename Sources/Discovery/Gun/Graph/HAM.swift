@@ -1,6 +1,7 @@
 /// The conflict resolution of GUN, the Hypothetical Amnesia Machine: which of two values of one key wins. Every peer that sees the same
 /// writes, in whatever order, ends with the same value.
 public enum HAM {
+    /// What becomes of a write.
     public enum Verdict: Hashable, Sendable {
         /// The incoming value takes the place of the known one.
         case taken

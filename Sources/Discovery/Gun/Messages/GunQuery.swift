@@ -1,5 +1,6 @@
 /// What a `get` asks for.
 public struct GunQuery: Hashable, Sendable {
+    /// Which souls, or keys, are meant.
     public enum Pattern: Hashable, Sendable {
         case exactly(ExactText)
         case lex(GunLex)

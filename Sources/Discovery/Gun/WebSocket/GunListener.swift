@@ -14,6 +14,7 @@ public struct GunListenAddress: Hashable, Sendable {
     /// PEM files for `wss`; nil for `ws`.
     public var certificate: Certificate?
 
+    /// Makes the listener one for `wss`.
     public struct Certificate: Hashable, Sendable {
         /// The server's own certificate first.
         public var chainFile: String

@@ -20,6 +20,7 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     public static func == (lhs: Self, rhs: Self) -> Bool { lhs.code == rhs.code }
     public func hash(into hasher: inout Hasher) { hasher.combine(self.code) }
 
+    /// What went wrong, to be told apart by a program.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Value { case damaged, newerVersion, notWritable, diskFull, busy, malformedRecord, failed }
         private let value: Value

@@ -3,6 +3,7 @@ public import Foundation
 
 /// A file or folder that somebody chose to share.
 public struct Share: Hashable, Sendable {
+    /// What is shared.
     public enum Kind: String, Hashable, Sendable {
         case file, folder
     }

@@ -2,6 +2,7 @@ public import DIGMultiformats
 
 /// How a NAT maps the TCP connections that leave from one port, judged by what the far ends saw (RFC 5382 §4).
 public struct TCPMapping: Hashable, Sendable {
+    /// Which external ports a NAT gives to one internal port.
     public enum Behavior: Hashable, Sendable {
         /// Nobody has seen a connection from a listening port, or too few have.
         case unknown

@@ -12,6 +12,7 @@ public struct ReachabilitySnapshot: Hashable, Sendable {
         public var at: ContinuousClock.Instant
     }
 
+    /// An address of this node, and whether others get through to it.
     public struct Address: Hashable, Sendable {
         public var external: ExternalAddress
         public var state: AddressReachability

@@ -1,5 +1,6 @@
 /// A STUN server as users write it: `stun:host`, `stun:host:port`, `stuns:…` (RFC 7064).
 public struct STUNServerAddress: Hashable, Sendable, CustomStringConvertible {
+    /// How the server is spoken to.
     public enum Scheme: String, Hashable, Sendable {
         /// UDP or TCP.
         case stun

@@ -2,6 +2,7 @@ public import NIOCore
 
 /// One question that was asked about a NAT, and what came of it.
 public struct NATEvidence: Hashable, Sendable, CustomStringConvertible {
+    /// What was to be found out.
     public enum Question: String, Hashable, Sendable, CaseIterable {
         /// From the shared port to a server.
         case binding
@@ -19,6 +20,7 @@ public struct NATEvidence: Hashable, Sendable, CustomStringConvertible {
         case hairpin
     }
 
+    /// What came of it.
     public enum Outcome: Hashable, Sendable {
         case mapped(SocketAddress)
         /// The packet came in.

@@ -3,6 +3,7 @@ public import DIGMultiformats
 
 /// One attempt to reach a peer by one method, and what came of it: what `why` shows.
 public struct AttemptRecord: Hashable, Sendable, CustomStringConvertible {
+    /// What came of it.
     public enum Outcome: Hashable, Sendable {
         case succeeded
         /// In a person's words.

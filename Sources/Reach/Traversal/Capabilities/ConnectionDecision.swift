@@ -1,5 +1,6 @@
 /// What to do about a peer, and what if that fails: the connection decision matrix as one pure function.
 public struct ConnectionDecision: Hashable, Sendable {
+    /// How to begin.
     public enum Approach: String, Hashable, Sendable, CaseIterable {
         /// Its own addresses, mapped ones among them.
         case direct
@@ -13,6 +14,7 @@ public struct ConnectionDecision: Hashable, Sendable {
         case bootstrap
     }
 
+    /// How soon, compared with others.
     public enum Priority: Int, Hashable, Sendable {
         case high = 1, medium, low, automatic
     }

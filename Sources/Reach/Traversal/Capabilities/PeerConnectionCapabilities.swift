@@ -12,6 +12,7 @@ public struct PeerConnectionCapabilities: Hashable, Sendable {
     /// How long a record is believed at most.
     public static let maximumTimeToLive: Duration = .seconds(24 * 3600)
 
+    /// Where the peer can be reached, and how it came to the address.
     public struct Address: Hashable, Sendable {
         public var address: Multiaddr
         public var origin: AddressOrigin

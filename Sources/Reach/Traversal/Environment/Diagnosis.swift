@@ -6,7 +6,9 @@ import DIGSTUN
 
 /// What ``NATEnvironment`` means for a person: findings, the methods that will work, and what to change.
 public struct Diagnosis: Hashable, Sendable {
+    /// One thing found out about the network.
     public struct Finding: Hashable, Sendable {
+        /// What it means for being reached.
         public enum Weight: String, Hashable, Sendable {
             case good, neutral, bad
         }
@@ -17,6 +19,7 @@ public struct Diagnosis: Hashable, Sendable {
         public var text: String
     }
 
+    /// Whether a method can be expected to work here.
     public struct Outlook: Hashable, Sendable {
         public var method: TraversalMethod
         /// Nil: it depends on the peer, or is not known.

@@ -12,6 +12,7 @@ import Glibc
 
 /// Why each address of a peer could not be used.
 public struct DialError: Error, Sendable, CustomStringConvertible {
+    /// One address, and why it could not be used.
     public struct Attempt: Sendable {
         public var address: Multiaddr
         public var error: any Error
