@@ -34,4 +34,16 @@ public struct GunPeerConfiguration: Sendable {
     public var readerBufferCount = 16
 
     public init() {}
+
+    /// For networks whose applications put values longer than the limits of ``GunLimits``: raises these, and those of the WebSockets, as
+    /// ``GunMeshConfiguration/acceptMessages(ofUpTo:)`` does.
+    ///
+    /// Every connection may make this peer hold a few times as much: mind ``connectionCount``.
+    public mutating func acceptMessages(ofUpTo byteCount: Int) {
+        self.mesh.acceptMessages(ofUpTo: byteCount)
+        let byteCount = self.mesh.limits.messageByteCount
+        // One that is a little too long is complained about, and the connection kept.
+        self.webSocket.frameByteCount = max(self.webSocket.frameByteCount, byteCount + byteCount / 8)
+        self.webSocket.pendingByteCount = max(self.webSocket.pendingByteCount, 2 * byteCount)
+    }
 }

@@ -1,6 +1,7 @@
 /// The sizes of what is read from a peer.
 public struct GunLimits: Hashable, Sendable {
-    /// Bytes of one message of a WebSocket. A longer one is answered with `dam` `!` and dropped, as gun.js does above 90,000,000 characters.
+    /// Bytes of one message of a WebSocket. A longer one is answered with `dam` `!` and dropped, as gun.js does with 90,000,000 characters. gun.js
+    /// itself sends nothing as long, only what its application puts; where that happens, see ``GunPeerConfiguration/acceptMessages(ofUpTo:)``.
     public var messageByteCount = 256 * 1024
     /// Messages in one batch.
     public var batchCount = 512

@@ -25,4 +25,18 @@ public struct GunMeshConfiguration: Sendable {
     public var subscriptionCount = 4_096
 
     public init() {}
+
+    /// Raises what has to be raised so that a message, or a value, may have so many bytes: the limits of both, the bytes that a connection may send at
+    /// once, and what a node and the graph may have, of which one such value is a quarter at most. What is higher already stays.
+    ///
+    /// gun.js takes 89,999,999. While a message is read it is in memory about five times.
+    public mutating func acceptMessages(ofUpTo byteCount: Int) {
+        let byteCount = max(0, min(byteCount, 1 << 30))
+        self.limits.messageByteCount = max(self.limits.messageByteCount, byteCount)
+        self.limits.valueByteCount = max(self.limits.valueByteCount, byteCount)
+        self.byteRate = max(self.byteRate, Double(byteCount) / 2)
+        self.graph.nodeByteCount = max(self.graph.nodeByteCount, byteCount + 64 * 1024)
+        self.graph.byteCount = max(self.graph.byteCount, 4 * byteCount)
+        self.graph.deferredByteCount = max(self.graph.deferredByteCount, byteCount)
+    }
 }
