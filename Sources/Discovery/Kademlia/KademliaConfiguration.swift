@@ -14,6 +14,7 @@ public struct KademliaConfiguration: Sendable {
     /// By namespace: `pk` is asked about keys that begin with `/pk/`. Keys without a validator are refused.
     public var validators: [String: any ValueValidator] = [
         PublicKeyValidator.namespace: PublicKeyValidator(), SignedValueValidator.namespace: SignedValueValidator(),
+        OverlayAddressValidator.namespace: OverlayAddressValidator(),
     ]
 
     /// Where to begin when no node is known; each with `/p2p/…`.
@@ -43,6 +44,12 @@ public struct KademliaConfiguration: Sendable {
     public var provideParallelism = 16
     /// What is provided is remembered with the rest, and provided again by the next run. False for those who know by themselves what they have.
     public var remembersProvided = true
+
+    /// While the service runs, others can find this node by its overlay address; see ``KademliaService/publishOverlayAddress()``. Only where others have
+    /// the validator: not for the public network.
+    public var publishesOverlayAddress = false
+    /// After the start, before it is published first.
+    public var overlayAddressPatience: Duration = .seconds(10)
 
     // MARK: Asking
 

@@ -139,7 +139,7 @@ public final class KademliaService: Service {
     }
 
     /// Waits for the first node while the ones to begin with are being asked, so that what is looked for right after the start is found too.
-    func waitUntilJoined() async {
+    package func waitUntilJoined() async {
         @Sendable func isOver() -> Bool {
             guard self.responder.state.withLock({ $0.table.count == 0 }) else { return true }
             return self.state.withLock { !$0.isBeginning && $0.joinCount == 0 }
@@ -204,6 +204,7 @@ public final class KademliaService: Service {
                 group.addTask { await self.maintain() }
                 group.addTask { await self.proveNodes() }
                 group.addTask { await self.reprovide() }
+                if self.configuration.publishesOverlayAddress { group.addTask { await self.keepOverlayAddressPublished() } }
                 await self.inbound.serve { await self.serve($0) }
                 group.cancelAll()
             }

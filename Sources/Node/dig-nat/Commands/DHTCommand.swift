@@ -69,14 +69,16 @@ struct DHTFindPeerCommand: DigNatCommand {
         commandName: "find-peer",
         abstract: "Asks the DHT where a peer is.",
         discussion: """
-            Prints what the first node says that knows. Ends with exit code 3 if none does.
+            Prints what the first node says that knows. Ends with exit code 3 if none does. An overlay address (fd…, as "id" prints it) names a peer \
+            too: the DHT of this software has who that is, in the peer's own signed words. The address itself is never dialed.
 
             EXAMPLES
               dig-nat dht find-peer 12D3KooW…
+              dig-nat dht find-peer fd3c:9b1e:…
               dig-nat dht find-peer QmNnooDu7bfjPFoTZYxMNLWUQJyrVwtbZg5gBMjTezGAJN --by public-dht
             """)
 
-    @Argument(help: ArgumentHelp("The peer's id.", valueName: "peer"))
+    @Argument(help: ArgumentHelp("The peer's id, or its overlay address.", valueName: "peer"))
     var peer: String
 
     @OptionGroup
@@ -91,14 +93,17 @@ struct DHTFindPeerCommand: DigNatCommand {
     var settings: [Setting: String] { self.global.settings.merging(self.network.settings) { $1 } }
 
     func execute(_ context: CommandContext) async throws {
-        let peer: PeerID
-        do { peer = try PeerID(self.peer) } catch {
-            throw CommandFailure(.usage, "\"\(self.peer)\" is no peer id", next: "copy it from a link, after /p2p/")
-        }
+        let name = try Self.name(parsing: self.peer)
         try await context.withNetwork { network in
-            try await self.options.inEach(of: network, console: context.console, orThrow: "no node knows \(peer)") { source, dht in
+            try await self.options.inEach(of: network, console: context.console, orThrow: "no node knows \(self.peer)") { source, dht in
                 let start = ContinuousClock.now
-                guard let found = try await dht.findPeer(peer) else { return false }
+                let found: KademliaPeer?
+                switch name {
+                case .peer(let peer): found = try await dht.findPeer(peer)
+                // Other software has no such records, and would not take them.
+                case .overlay(let address): found = source == .dht ? try await dht.findPeer(address) : nil
+                }
+                guard let found else { return false }
                 let elapsed = ContinuousClock.now - start
                 context.console.result(Self.line(found, source: source, after: elapsed), event: Self.event(found, source: source, after: elapsed))
                 return true
@@ -106,8 +111,20 @@ struct DHTFindPeerCommand: DigNatCommand {
         }
     }
 
+    enum Name: Hashable {
+        case peer(PeerID)
+        case overlay(OverlayAddress)
+    }
+
+    static func name(parsing text: String) throws -> Name {
+        if let address = OverlayAddress(text) { return .overlay(address) }
+        do { return .peer(try PeerID(text)) } catch {
+            throw CommandFailure(.usage, "\"\(text)\" is no peer id and no overlay address", next: "copy it from a link, after /p2p/, or from \"dig-nat id\" of the peer")
+        }
+    }
+
     static func line(_ peer: KademliaPeer, source: DiscoverySource, after elapsed: Duration) -> String {
-        "\(peer.peer)  \(source.rawValue) \(DurationText.latency(elapsed))  \(peer.addresses.map { TerminalText.singleLine($0.description) }.joined(separator: " "))"
+        "\(peer.peer)  \(source.rawValue) \(DurationText.latency(elapsed))  \(peer.addresses.isEmpty ? "no address known" : peer.addresses.map { TerminalText.singleLine($0.description) }.joined(separator: " "))"
     }
 
     static func event(_ peer: KademliaPeer, source: DiscoverySource, after elapsed: Duration) -> JSONObject {
