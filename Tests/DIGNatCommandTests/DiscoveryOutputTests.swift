@@ -112,6 +112,36 @@ struct DiscoveryOutputTests {
         )
     }
 
+    @Test("what nobody has signed is asked, and shown as claimed until it is confirmed; who denies is not shown")
+    func hearsay() throws {
+        var findings = HolderFindings()
+        for number in UInt8(1)...4 { _ = findings.found(try self.holder(number, [.publicDHT]), after: .zero) }
+        _ = findings.found(try self.holder(5, [.publicDHT]), after: .zero)
+        _ = findings.found(try self.holder(5, [.publicDHT, .dht]), after: .zero)
+        findings.answered(try self.peer(1), .has)
+        // Withdrawn, but the record cannot be taken back.
+        findings.answered(try self.peer(2), .lacks)
+        findings.answered(try self.peer(3), .failed("cannot be reached"))
+        let lines = findings.found.map(HolderFindings.line)
+        #expect(lines.count == 4)
+        #expect(lines[0].hasSuffix("  no address known"))
+        #expect(lines[1].hasSuffix("  (claimed only: cannot be reached)"))
+        #expect(lines[2].hasSuffix("  (claimed only)"))
+        // Another way has it signed.
+        #expect(lines[3].hasSuffix("  no address known"))
+        #expect(findings.found.map(\.isHearsay) == [true, true, true, false])
+        #expect(findings.found.map(\.isSettled) == [true, true, false, true])
+        #expect(HolderFindings.event(findings.found[2])["confirmed"] == .null && HolderFindings.event(findings.found[2])["claimed"] == true)
+    }
+
+    @Test("a peer is named by its id or its overlay address")
+    func peerNames() throws {
+        let peer = try self.peer(1)
+        #expect(try DHTFindPeerCommand.name(parsing: "\(peer)") == .peer(peer))
+        #expect(try DHTFindPeerCommand.name(parsing: "\(OverlayAddress(peer))") == .overlay(OverlayAddress(peer)))
+        for text in ["", "2001:db8::1", "fd00::/8", "peer"] { #expect(throws: CommandFailure.self) { _ = try DHTFindPeerCommand.name(parsing: text) } }
+    }
+
     @Test("who is merely near by counts when it says so itself, and who denies does not")
     func asked() throws {
         var findings = HolderFindings()

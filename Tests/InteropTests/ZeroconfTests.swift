@@ -40,6 +40,25 @@ struct ZeroconfTests {
         _ = await running.result
     }
 
+    @Test("a peer that it has announced a moment ago is found within a second of our start: it answers our first question by unicast")
+    func answersAtOnce() async throws {
+        let theirs = try KeyPair.generate().peerID
+        let address = try Multiaddr("/ip4/127.0.0.1/tcp/4001")
+        let peer = try InteropPeer(script: "zeroconf/peer.py", arguments: ["announce", "\(address.withPeerID(theirs))"])
+        _ = try await peer.reports(until: "ready")
+        let ours = self.make(try KeyPair.generate().peerID, try Multiaddr("/ip4/127.0.0.1/tcp/4002"))
+        let start = ContinuousClock.now
+        var found = ours.findPeers().makeAsyncIterator()
+        let running = Task { try await ours.run() }
+        while let other = await found.next(), other.peer != theirs || other.addresses.isEmpty {}
+        #expect(ContinuousClock.now - start < .seconds(1))
+        // It is other software: it does not answer for contents.
+        #expect(ours.peers.first { $0.peer == theirs }?.answersForContents == false)
+        peer.stop()
+        running.cancel()
+        _ = await running.result
+    }
+
     @Test("it finds us with our address, and hears our goodbye")
     func isFound() async throws {
         let identity = try KeyPair.generate().peerID

@@ -19,6 +19,12 @@ struct HolderFindings {
         var times: [DiscoverySource: Duration]
         var answer: Answer?
 
+        /// Nobody has signed that it has it: an unsigned record of the public DHT, which cannot be taken back, or a word in the local network.
+        var isHearsay: Bool { self.found.sources.allSatisfy { $0 == .publicDHT || $0 == .local } }
+
+        /// No more will be known: it was asked, or need not be.
+        var isSettled: Bool { !self.isHearsay || self.answer != nil }
+
         /// Somebody says that it has it, and it has not denied that; or it says so itself.
         var counts: Bool {
             switch self.answer {
@@ -87,9 +93,11 @@ struct HolderFindings {
             holder.times[source].map { "\(source.rawValue) \(DurationText.latency($0))" } ?? source.rawValue
         }
         let addresses = holder.found.addresses.isEmpty ? "no address known" : holder.found.addresses.map { TerminalText.singleLine($0.description) }.joined(separator: " ")
-        var answer = ""
+        var remarks: [String] = []
+        if holder.isHearsay, holder.answer != .has { remarks.append("claimed only") }
         // What each method did is for "why".
-        if case .failed(let reason) = holder.answer { answer = "  (\(TerminalText.singleLine(String(reason.prefix { $0 != "\n" }))))" }
+        if case .failed(let reason) = holder.answer { remarks.append(TerminalText.singleLine(String(reason.prefix { $0 != "\n" }))) }
+        let answer = remarks.isEmpty ? "" : "  (\(remarks.joined(separator: ": ")))"
         return "\(holder.found.peer)  \(ways.joined(separator: ", "))  \(addresses)\(answer)"
     }
 

@@ -94,7 +94,7 @@ actor HolderInquiry {
         if let limit = self.limit {
             // Who knows a name has said so when its word for it is here.
             let isName = if case .binding = self.subject { true } else { false }
-            if self.findings.found.count(where: { !isName || $0.answer == .has }) >= limit { return true }
+            if self.findings.found.count(where: { $0.isSettled && (!isName || $0.answer == .has) }) >= limit { return true }
         }
         let ended = Set(self.findings.ends.map(\.source))
         return !self.findings.found.isEmpty && self.askingCount == 0 && self.hasListened && self.sources.subtracting(self.listening).isSubset(of: ended)
@@ -142,7 +142,7 @@ actor HolderInquiry {
 
     private func mustBeAsked(_ holder: DiscoveredHolder) -> Bool {
         if case .binding = self.subject { return true }
-        return !holder.isClaimed
+        return !holder.isClaimed || self.findings.holders[holder.peer]?.isHearsay == true
     }
 
     private func tell(_ peer: PeerID, by sources: [DiscoverySource], after elapsed: Duration) {
