@@ -44,6 +44,27 @@ struct DiscoveryTests {
         return false
     }
 
+    @Test("a search ends as soon as every first contact was tried in vain: a machine without a network does not wait for one")
+    func offline() async throws {
+        // Nobody listens there.
+        let nobody = try Multiaddr("/ip4/127.0.0.1/tcp/1").withPeerID(try KeyPair.generate().peerID)
+        let node = try await TestNode.started {
+            $0.discovery = try .privateNetwork("tests")
+            $0.discovery.bootstrapPeers = [nobody]
+            $0.discovery.publicDHT = .publicNetwork
+            $0.discovery.publicDHT?.bootstrapPeers = [nobody]
+        }
+        let start = ContinuousClock.now
+        var failed: Set<DiscoverySource> = []
+        for await event in node.network.discovery.manager.find(RendezvousKey(ContentHash(digest: SHA256Digest(hashing: [1])))) {
+            if case .ended(let source, .failed, _) = event { failed.insert(source) }
+        }
+        #expect(failed.isSuperset(of: [.dht, .publicDHT, .pex]))
+        // Gossip is listened to for two seconds; peer exchange would wait for five, a DHT for ten.
+        #expect(ContinuousClock.now - start < .seconds(4))
+        await node.network.stop()
+    }
+
     /// A first contact that everybody knows, a holder and a receiver that know nothing of each other.
     private func withThree(
         _ way: Way, _ body: (_ contact: TestNode, _ holder: TestNode, _ receiver: TestNode) async throws -> Void

@@ -5,6 +5,7 @@ import DIGSwarm
 import Logging
 import NIOCore
 import ServiceLifecycle
+import Synchronization
 
 /// Stays connected to the first contacts.
 final class BootstrapConnections: Service {
@@ -14,6 +15,9 @@ final class BootstrapConnections: Service {
     private let swarm: Swarm
     private let peers: [PeerID: [Multiaddr]]
     private let logger: Logger
+    /// Contacts that were not tried yet; the stream ends with the last.
+    private let untriedCount: Mutex<Int>
+    private let untried = AsyncStream.makeStream(of: Never.self)
 
     /// - Parameter addresses: Those without a peer id are left out.
     init(swarm: Swarm, addresses: [Multiaddr], logger: Logger) {
@@ -25,6 +29,21 @@ final class BootstrapConnections: Service {
         }
         self.peers = peers
         self.logger = logger
+        self.untriedCount = Mutex(peers.count)
+        if peers.isEmpty { self.untried.continuation.finish() }
+    }
+
+    /// Waits until each was connected to or tried in vain. For one caller.
+    func hasTriedAll() async {
+        for await _ in self.untried.stream {}
+    }
+
+    private func hasTried() {
+        let left = self.untriedCount.withLock { count in
+            count -= 1
+            return count
+        }
+        if left == 0 { self.untried.continuation.finish() }
     }
 
     func run() async throws {
@@ -41,9 +60,15 @@ final class BootstrapConnections: Service {
         self.swarm.protect(peer, tag: Self.tag)
         defer { self.swarm.unprotect(peer, tag: Self.tag) }
         var failures = 0
+        var isFirst = true
+        func tried() {
+            if isFirst { self.hasTried() }
+            isFirst = false
+        }
         while !Task.isCancelled {
             do {
                 let connection = try await self.swarm.connect(to: peer, addresses: addresses, options: DialOptions())
+                tried()
                 failures = 0
                 // A future can't be given up, a stream can.
                 let (closed, close) = AsyncStream.makeStream(of: Never.self)
@@ -52,6 +77,7 @@ final class BootstrapConnections: Service {
             } catch is CancellationError {
                 return
             } catch {
+                tried()
                 self.logger.info("a first contact cannot be reached", metadata: ["dig.node.peer": "\(peer)", "dig.node.error": "\(error)"])
             }
             do { try await Task.sleep(for: Self.retryIntervals[min(failures, Self.retryIntervals.count - 1)]) } catch { return }

@@ -2,7 +2,7 @@ public import DIGDiscovery
 public import DIGGossipSub
 public import DIGGun
 import DIGHolePunching
-import DIGIdentity
+public import DIGIdentity
 public import DIGKademlia
 public import DIGLocalDiscovery
 import DIGMultiformats
@@ -37,6 +37,7 @@ public final class NodeDiscovery: Sendable {
     let signaling: [any Signaling]
     private let mailboxes: [(String, any Service)]
     private let bootstrap: BootstrapConnections
+    private let firstContacts: FirstContactWatch?
     private let rendezvous: PublicRendezvous?
     private let gossipMechanism: GossipMechanism?
     private let configuration: NodeDiscoveryConfiguration
@@ -57,7 +58,9 @@ public final class NodeDiscovery: Sendable {
                 dialer: swarm, router: swarm, identity: identity, configuration: configuration, storage: SQLiteKademliaStorage(database: database),
                 localAddresses: addresses, logger: logger)
         }
-        self.dht = kademlia(configuration.dht, first: configuration.bootstrapPeers)
+        var dht = configuration.dht
+        dht?.publishesOverlayAddress = true
+        self.dht = kademlia(dht, first: configuration.bootstrapPeers)
         self.publicDHT = kademlia(configuration.publicDHT)
         self.local = local
 
@@ -99,7 +102,7 @@ public final class NodeDiscovery: Sendable {
         self.mailboxes = mailboxes
 
         var mechanisms: [any DiscoveryMechanism] = []
-        if let local { mechanisms.append(LocalMechanism(local)) }
+        if let local { mechanisms.append(LocalMechanism(local, probe: LocalProbe.make(swarm))) }
         if let peerExchange = self.peerExchange { mechanisms.append(PeerExchangeMechanism(peerExchange, identity: identity, addresses: addresses)) }
         self.gossipMechanism = self.gossip.map { GossipMechanism($0, identity: identity, addresses: addresses, logger: logger) }
         if let gossip = self.gossipMechanism { mechanisms.append(gossip) }
@@ -109,6 +112,9 @@ public final class NodeDiscovery: Sendable {
         self.manager = try PeerDiscoveryManager(mechanisms, localPeer: identity.peerID, logger: logger)
 
         self.bootstrap = BootstrapConnections(swarm: swarm, addresses: configuration.bootstrapPeers, logger: logger)
+        self.firstContacts = self.peerExchange.map { [bootstrap, dht = self.dht, publicDHT = self.publicDHT] exchange in
+            FirstContactWatch(exchange: exchange, bootstrap: bootstrap, dhts: [dht, publicDHT].compactMap { $0 }, looksAround: local != nil, swarm: swarm)
+        }
         if let dht = self.dht, let publicDHT = self.publicDHT {
             self.rendezvous = PublicRendezvous(network: dht.protocolID, publicDHT: publicDHT, dht: dht, swarm: swarm, logger: logger)
         } else {
@@ -123,6 +129,7 @@ public final class NodeDiscovery: Sendable {
         if let dht = self.dht { parts.append(("DHT", dht)) }
         if let dht = self.publicDHT { parts.append(("public DHT", dht)) }
         if let exchange = self.peerExchange { parts.append(("peer exchange", exchange)) }
+        if let contacts = self.firstContacts { parts.append(("watch over first contacts", contacts)) }
         if let gossip = self.gossip { parts.append(("gossip", gossip)) }
         if let gossip = self.gossipMechanism { parts.append(("gossip of contents", gossip)) }
         if let gun = self.gun { parts.append(("GUN", gun)) }
@@ -146,6 +153,11 @@ public final class NodeDiscovery: Sendable {
             return []
         }
     }
+
+    /// The peer that an overlay address names, and where it is, by its own word. Nil if the DHT has not heard of it, or is off.
+    ///
+    /// - Throws: `KademliaError` with `.noPeers`; `CancellationError`.
+    public func findPeer(_ address: OverlayAddress) async throws -> KademliaPeer? { try await self.dht?.findPeer(address) }
 
     // MARK: What the node tells
 

@@ -290,7 +290,7 @@ public final class FileClient: Sendable {
     }
 
     /// How long the local network has for an answer once every peer of the link has failed: the budget of layer 0.
-    private static let localGrace: Duration = .seconds(5)
+    private static let localGrace: Duration = .seconds(3)
 
     private func firstHolder(
         _ holders: HolderRelay, search: HolderDialer, target: FetchTarget, options: FetchOptions
@@ -326,6 +326,8 @@ public final class FileClient: Sendable {
         guard self.network.localDiscovery != nil else { return }
         // Ends early only when it is cancelled.
         try? await Task.sleep(until: start + Self.localGrace, clock: .continuous)
+        // Whom it has found meanwhile.
+        await search.discoveryIsExhausted()
     }
 
     /// What the content is, in the words of the first holder that tells the truth, and that holder.
