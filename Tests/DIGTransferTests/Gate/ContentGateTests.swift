@@ -183,10 +183,10 @@ struct ContentGateTests {
 
     // MARK: The asking side
 
-    @Test("a download proves who it is when it is asked to, and goes on", arguments: [10, 65_536, 3_000_000], [false, true])
+    @Test("a download proves who it is when it is asked to, or for more, and goes on", arguments: [10, 65_536, 3_000_000], [false, true])
     func authenticates(byteCount: Int, knowsDescriptor: Bool) async throws {
         let setup = try await Setup(byteCount: byteCount)
-        setup.gate.set(.authenticationRequired, for: setup.hash)
+        setup.gate.set(byteCount == 10 ? .notAuthorized : .authenticationRequired, for: setup.hash)
         let gate = setup.gate
         let hash = setup.hash
         let authenticator = TestAuthenticator { content throws(TransferError) in

@@ -13,6 +13,8 @@ struct FetchTarget {
     /// Who vouched that ``sha256`` belongs to the content.
     var sha256Source: String?
     var peers: [Multiaddr] = []
+    /// A permission, as the link has it.
+    var token: String?
 
     init(contentHash: ContentHash) {
         self.contentHash = contentHash
@@ -24,6 +26,7 @@ struct FetchTarget {
         self.kind = link.kind == .folder ? .folder : (link.root == nil ? nil : .file)
         self.name = link.name
         self.peers = link.peers
+        self.token = link.token
         if let size = link.size, let root = link.root {
             // The link was checked when it was parsed: this can't fail.
             self.descriptor = try? FileDescriptor(size: size, root: root, expecting: link.contentHash)

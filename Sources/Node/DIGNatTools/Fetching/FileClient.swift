@@ -224,7 +224,7 @@ public final class FileClient: Sendable {
         resolution.add(own.compactMap { try? NameBinding(verifying: $0, expecting: key, nowMilliseconds: WallClock.nowMilliseconds) })
         let (answers, answered) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let search = HolderDialer(network: self.network, link: [], key: RendezvousKey(key), asksConnectedPeers: true) { connection in
-            try await resolution.ask(connection)
+            try await resolution.ask(connection, as: self.network.access)
         } found: { _ in
             answered.yield()
         }
@@ -280,12 +280,17 @@ public final class FileClient: Sendable {
             target.sha256Source = nil
         }
 
+        self.network.access.begin(target.contentHash, token: target.token)
         reporter.enter(.searching)
         let holders = HolderRelay()
         let search = HolderDialer(network: self.network, link: target.peers + options.peers, holding: target.contentHash, found: { holders.add($0) }, moved: { holders.move(from: $0, to: $1) })
-        return try await self.whileRunning(search) { [target] in
-            let first = try await self.firstHolder(holders, search: search, target: target, options: options)
-            return try await self.transfer(target, from: holders, first: first, search: search, to: destination, options: options, reporter: reporter)
+        do {
+            return try await self.whileRunning(search) { [target] in
+                let first = try await self.firstHolder(holders, search: search, target: target, options: options)
+                return try await self.transfer(target, from: holders, first: first, search: search, to: destination, options: options, reporter: reporter)
+            }
+        } catch {
+            throw self.network.access.clarified(error, fetching: target.contentHash)
         }
     }
 
@@ -359,7 +364,7 @@ public final class FileClient: Sendable {
     private func described(_ target: FetchTarget, by holder: any Connection) async throws(TransferError) -> FetchTarget {
         let description: PeerDescription
         do {
-            description = try await TransferQuery(to: holder).description(of: target.contentHash)
+            description = try await self.network.access.description(of: target.contentHash, on: holder)
         } catch {
             throw error as? TransferError ?? TransferError(.disconnected, "no transfer stream to \(holder.remotePeer)", cause: error)
         }
@@ -395,6 +400,7 @@ public final class FileClient: Sendable {
         downloadOptions.sha256 = target.sha256
         downloadOptions.sha256Source = target.sha256Source
         downloadOptions.keepsFile = destination.keepsFile
+        downloadOptions.authenticator = self.network.access
         let limiter = RateLimiter(bytesPerSecond: options.rate, parent: self.network.downloadLimiter)
         return switch target.kind {
         case .folder:

@@ -102,9 +102,14 @@ final class HolderDialer: Sendable {
         moved: @escaping @Sendable (_ from: any Connection, _ to: any Connection) -> Void = { _, _ in }
     ) {
         let question: @Sendable (any Connection) async throws -> Bool = { connection in
-            switch try await TransferQuery(to: connection).description(of: hash) {
-            case .file, .folder: true
-            case .notHeld, .refused: false
+            do {
+                switch try await network.access.description(of: hash, on: connection) {
+                case .file, .folder: return true
+                case .notHeld, .refused: return false
+                }
+            } catch where NodeAccess.isRefusal(error) {
+                // It is there, and not for this node: asked again when others are that lack it.
+                throw NodeError(.notFound, "\(error)")
             }
         }
         self.init(

@@ -1,7 +1,6 @@
 import DIGContent
 import DIGIdentity
 import DIGNet
-import DIGTransfer
 import Synchronization
 
 /// Collects the signed bindings of one name or plain SHA-256 from everybody who is asked.
@@ -30,8 +29,8 @@ final class NameResolution: Sendable {
     /// Asks one peer.
     ///
     /// - Returns: Whether it knows any.
-    func ask(_ connection: any Connection) async throws -> Bool {
-        let bindings = try await TransferQuery(to: connection).bindings(for: self.key, nowMilliseconds: WallClock.nowMilliseconds)
+    func ask(_ connection: any Connection, as access: NodeAccess) async throws -> Bool {
+        let bindings = try await access.bindings(for: self.key, on: connection)
         self.add(bindings)
         return bindings.contains { binding in self.signer.map { $0 == binding.signer.peerID } ?? true }
     }

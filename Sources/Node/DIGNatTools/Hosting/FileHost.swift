@@ -1,3 +1,4 @@
+public import DIGAccess
 import DIGAnnouncement
 public import DIGContent
 import DIGDiscovery
@@ -101,16 +102,17 @@ public final class FileHost: Sendable {
     ///
     /// - Parameters:
     ///   - contentID: A name others can ask for it by: whoever asks this node is answered with a signed record.
+    ///   - access: Who may have it, from the first moment on. Nil: as it was; everybody if nothing was said before.
     ///   - progress: Bytes hashed so far and in all; from any thread.
-    /// - Throws: `ContentError` about what cannot be read or named, `StorageError`.
+    /// - Throws: `ContentError` about what cannot be read or named, `AccessError` if there are too many rules, `StorageError`.
     @discardableResult
     public func addFile(
-        _ path: String, contentID: String? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
+        _ path: String, contentID: String? = nil, access: ContentAccess? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
     ) async throws -> SharedContent {
         let absolute = Self.absolute(path)
         var before: [SharedContent] = []
         for share in try await self.store.shares(atPathOrContentID: absolute) where share.path == absolute { before.append(try await self.content(of: share)) }
-        let content = try await self.add(path, contentID: contentID, progress: progress)
+        let content = try await self.add(path, contentID: contentID, access: access, progress: progress)
         // What was here before and is nowhere else has been told to others.
         for old in before where old.contentHash != content.contentHash {
             if try await self.store.share(old.contentHash) == nil { self.withdraw(old, besides: content) }
@@ -121,7 +123,7 @@ public final class FileHost: Sendable {
 
     @discardableResult
     private func add(
-        _ path: String, contentID: String? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
+        _ path: String, contentID: String? = nil, access: ContentAccess? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
     ) async throws -> SharedContent {
         let path = Self.absolute(path)
         var isDirectory = false
@@ -129,8 +131,8 @@ public final class FileHost: Sendable {
             throw ContentError(.fileUnreadable, "there is no file or folder \(DisplayText.escaped(path))")
         }
         let content = isDirectory
-            ? try await self.addFolder(path, contentID: contentID, progress: progress)
-            : try await self.addSingleFile(path, contentID: contentID, progress: progress)
+            ? try await self.addFolder(path, contentID: contentID, access: access, progress: progress)
+            : try await self.addSingleFile(path, contentID: contentID, access: access, progress: progress)
         if let contentID {
             try await self.bind(.name(contentID), to: content.contentHash)
         }
@@ -138,7 +140,7 @@ public final class FileHost: Sendable {
     }
 
     private func addSingleFile(
-        _ path: String, contentID: String?, progress: (@Sendable (HashProgress) -> Void)?
+        _ path: String, contentID: String?, access: ContentAccess?, progress: (@Sendable (HashProgress) -> Void)?
     ) async throws -> SharedContent {
         try FolderWalk.checkIsNotPrivate(path)
         let (file, sha256) = try await self.hashed(path, progress: progress)
@@ -146,6 +148,7 @@ public final class FileHost: Sendable {
         let hash = file.descriptor.contentHash
         let share = Share(
             contentHash: hash, kind: .file, path: path, name: name, contentID: contentID, byteCount: file.descriptor.size, added: Date())
+        try await self.restrict(hash, at: path, to: access)
         try await self.store.add(share, paths: [path])
         if let sha256 {
             try await self.bind(.sha256(sha256), to: hash)
@@ -158,7 +161,7 @@ public final class FileHost: Sendable {
     }
 
     private func addFolder(
-        _ path: String, contentID: String?, progress: (@Sendable (HashProgress) -> Void)?
+        _ path: String, contentID: String?, access: ContentAccess?, progress: (@Sendable (HashProgress) -> Void)?
     ) async throws -> SharedContent {
         let files = try FolderWalk.files(in: path)
         let total = files.reduce(UInt64(0)) { $0 &+ $1.size }
@@ -181,6 +184,7 @@ public final class FileHost: Sendable {
         let share = Share(
             contentHash: listing.contentHash, kind: .folder, path: path, name: name, contentID: contentID, byteCount: listing.totalByteCount,
             added: Date())
+        try await self.restrict(listing.contentHash, at: path, to: access)
         try await self.store.add(share, paths: files.map(\.absolutePath), listing: listing.encoded)
         return SharedContent(
             contentHash: listing.contentHash, kind: .folder, path: path, name: name, contentID: contentID, byteCount: listing.totalByteCount,

@@ -1,3 +1,4 @@
+public import DIGAccess
 public import DIGIdentity
 import DIGMultiformats
 
@@ -15,6 +16,8 @@ public struct FileHostConfiguration: Sendable {
     public var discovery = NodeDiscoveryConfiguration()
     /// Nil: the key in ``dataDirectory``, made when there is none.
     public var identity: KeyPair?
+    /// Whom the host serves: the whitepaper's `requirePeerAuthentication` and `acceptAnonymousPeers`. Default: everybody.
+    public var access = AccessPolicy()
     /// Bytes per second sent at most. Nil: unlimited.
     public var uploadRate: Int?
 
@@ -30,6 +33,7 @@ public struct FileHostConfiguration: Sendable {
         node.localDiscovery = self.localEnabled
         node.discovery = self.discovery
         node.uploadRate = self.uploadRate
+        node.access = self.access
         if let identity = self.identity { node.identity = .keyPair(identity) }
         return node
     }

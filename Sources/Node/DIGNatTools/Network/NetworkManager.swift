@@ -46,6 +46,8 @@ public final class NetworkManager: Service, Sendable {
     public let transferHost: TransferHost
     /// Reaches peers behind NATs, makes this node reachable, and knows what kind of network it is in.
     public let traversal: NATTraversalManager
+    /// Whom this node serves, and what it proves to others.
+    public let access: NodeAccess
     private let capabilityGossip: CapabilityGossip?
     /// What the node remembers: shared contents, unfinished transfers, peers.
     public let database: NodeDatabase
@@ -82,9 +84,11 @@ public final class NetworkManager: Service, Sendable {
         self.logger = logger
         self.threadPool = .singleton
         self.database = try NodeDatabase(directory: configuration.dataDirectory)
+        let ownKey: KeyPair
         switch configuration.identity {
         case .file(let path):
             let stored = try KeyFile(path: path).loadOrCreate()
+            ownKey = stored
             self.identityLock = IdentityLock(directory: configuration.dataDirectory)
             if self.identityLock == nil {
                 logger.info("another process uses this node's key; this one takes a temporary key")
@@ -93,6 +97,7 @@ public final class NetworkManager: Service, Sendable {
         case .keyPair(let keyPair):
             self.identityLock = nil
             self.identity = keyPair
+            ownKey = keyPair
         }
 
         var circuits = CircuitRelayTransportConfiguration()
@@ -131,8 +136,11 @@ public final class NetworkManager: Service, Sendable {
         self.hostEvents = events
         self.shared = SharedContentStore(database: self.database)
         self.contents = ContentRegistry(shared: self.shared) { events.emit(.contentChanged($0)) }
+        self.access = NodeAccess(
+            identity: self.identity, ownKey: ownKey, policy: configuration.access, configuration: configuration.authentication, database: self.database,
+            logger: logger)
         self.transferHost = TransferHost(
-            provider: self.contents, configuration: configuration.transferHost, threadPool: self.threadPool, uploadLimiter: self.uploadLimiter, logger: logger,
+            provider: self.contents, gate: self.access.host, configuration: configuration.transferHost, threadPool: self.threadPool, uploadLimiter: self.uploadLimiter, logger: logger,
             sessionEnded: { events.emit(.sessionEnded($0, byteCounts: $1)) })
     }
 
@@ -161,9 +169,11 @@ public final class NetworkManager: Service, Sendable {
             }
         }
         await self.bindUDP()
+        self.access.register(on: self.swarm, transferHost: self.transferHost)
         self.transferHost.register(on: self.swarm)
         var parts: [(String, any Service)] = [("NAT traversal", self.traversal)] + self.discovery.parts
         if let gossip = self.capabilityGossip { parts.append(("gossip of capabilities", gossip)) }
+        parts.append(("authenticated hosting", self.access))
         // Before anything connects, so that nobody is missed.
         let (events, changes) = (self.swarm.events, self.traversal.environmentChanges)
         let logger = self.logger
@@ -200,6 +210,7 @@ public final class NetworkManager: Service, Sendable {
         for task in tasks { task.cancel() }
         for task in tasks { _ = await task.result }
         self.transferHost.unregister(from: self.swarm)
+        self.access.unregister(from: self.swarm)
         await self.dialBacks.shutdown()
         await self.swarm.shutdown()
         let udp = self.boundUDP.withLock { endpoint in

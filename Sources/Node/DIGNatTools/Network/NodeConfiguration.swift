@@ -1,3 +1,4 @@
+public import DIGAccess
 public import DIGIdentity
 public import DIGLocalDiscovery
 public import DIGMultiformats
@@ -42,6 +43,11 @@ public struct NodeConfiguration: Sendable {
     public var multicast = LocalDiscoveryConfiguration()
     /// How peers elsewhere are found, and this node by them.
     public var discovery = NodeDiscoveryConfiguration()
+
+    /// Whom this node serves what has no rule of its own. Default: everybody.
+    public var access = AccessPolicy()
+    /// What this node proves to hosts that ask who it is.
+    public var authentication = AuthenticationConfiguration()
 
     /// Bytes per second sent at most, over all transfers. Nil: unlimited. The same as `transferHost.uploadBytesPerSecond`.
     public var uploadRate: Int? {

@@ -29,7 +29,7 @@ public struct DownloadOptions: Sendable {
     /// How far ahead of a reader chunks are preferred.
     public var readAheadByteCount = 8 * 1024 * 1024
 
-    /// Asked once in each session when a holder wants to know who this is. Nil: such holders are left out.
+    /// Asked once in each session when a holder wants to know who this is, or more than it knows. Nil: such holders are left out.
     public var authenticator: (any PeerAuthenticator)?
 
     public init() {}

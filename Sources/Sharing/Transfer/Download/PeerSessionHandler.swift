@@ -132,10 +132,11 @@ final class PeerSessionHandler: ChannelDuplexHandler {
 
     // MARK: - Authentication
 
-    /// The peer wants to know who this is before it says anything. Returns whether that is being told; then the refusal has not happened.
+    /// The peer wants to know who this is before it says anything, or knows and wants more: what was proven on this connection earlier may not have been
+    /// for this content, and whoever shows what there is learns what is missing. Returns whether that is being told; then the refusal has not happened.
     private func authenticateInstead(of description: inout ContentDescription, handle: UInt32) -> Bool {
         guard let context = self.context, let authenticate = self.authenticate, let content = self.contents[handle], !content.isAuthenticating,
-            description.content == .refused(.authenticationRequired)
+            case .refused(let reason) = description.content, reason.isAboutThePeer
         else { return false }
         switch self.authentication {
         case .failed(let error):
