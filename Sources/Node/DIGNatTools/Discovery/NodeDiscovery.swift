@@ -39,12 +39,12 @@ public final class NodeDiscovery: Sendable {
     private let bootstrap: BootstrapConnections
     private let firstContacts: FirstContactWatch?
     private let rendezvous: PublicRendezvous?
-    private let gossipMechanism: GossipMechanism?
+    let gossipMechanism: GossipMechanism?
     private let configuration: NodeDiscoveryConfiguration
 
     init(
-        swarm: Swarm, identity: KeyPair, configuration: NodeDiscoveryConfiguration, addressPolicy: AddressPolicy, local: LocalDiscovery?, database: NodeDatabase,
-        group: any EventLoopGroup, logger: Logger
+        swarm: Swarm, identity: KeyPair, configuration: NodeDiscoveryConfiguration, contentLifetime: Duration, reannounceInterval: Duration,
+        addressPolicy: AddressPolicy, local: LocalDiscovery?, database: NodeDatabase, group: any EventLoopGroup, logger: Logger
     ) throws {
         self.configuration = configuration
         let addresses: @Sendable () -> [Multiaddr] = { swarm.announcedAddresses }
@@ -84,6 +84,8 @@ public final class NodeDiscovery: Sendable {
                 configuration: gun, guards: GunNamespace.standard.guards, storage: SQLiteGunStorage(database: database), group: group, logger: logger)
             var discovery = GunDiscoveryConfiguration()
             discovery.isPersistenceEnabled = false
+            discovery.announcementLifetime = contentLifetime
+            discovery.reannounceInterval = min(discovery.reannounceInterval, reannounceInterval)
             self.gun = peer
             self.gunDiscovery = GunDiscovery(peer: peer, identity: identity, addresses: addresses, configuration: discovery, logger: logger)
             let mailbox = GunSignaling(peer: peer, identity: identity, logger: logger)
@@ -103,13 +105,16 @@ public final class NodeDiscovery: Sendable {
 
         var mechanisms: [any DiscoveryMechanism] = []
         if let local { mechanisms.append(LocalMechanism(local, probe: LocalProbe.make(swarm))) }
-        if let peerExchange = self.peerExchange { mechanisms.append(PeerExchangeMechanism(peerExchange, identity: identity, addresses: addresses)) }
-        self.gossipMechanism = self.gossip.map { GossipMechanism($0, identity: identity, addresses: addresses, logger: logger) }
+        if let peerExchange = self.peerExchange { mechanisms.append(PeerExchangeMechanism(peerExchange, identity: identity, addresses: addresses, lifetime: contentLifetime)) }
+        self.gossipMechanism = self.gossip.map { GossipMechanism($0, identity: identity, addresses: addresses, lifetime: contentLifetime, logger: logger) }
         if let gossip = self.gossipMechanism { mechanisms.append(gossip) }
         if let gun = self.gun, let discovery = self.gunDiscovery { mechanisms.append(GunMechanism(discovery, peer: gun)) }
         if let dht = self.dht { mechanisms.append(KademliaMechanism(dht, source: .dht)) }
         if let dht = self.publicDHT { mechanisms.append(KademliaMechanism(dht, source: .publicDHT)) }
-        self.manager = try PeerDiscoveryManager(mechanisms, localPeer: identity.peerID, logger: logger)
+        var announcing = DiscoveryConfiguration()
+        announcing.announcementLifetime = contentLifetime
+        announcing.reannounceInterval = reannounceInterval
+        self.manager = try PeerDiscoveryManager(mechanisms, localPeer: identity.peerID, configuration: announcing, logger: logger)
 
         self.bootstrap = BootstrapConnections(swarm: swarm, addresses: configuration.bootstrapPeers, logger: logger)
         self.firstContacts = self.peerExchange.map { [bootstrap, dht = self.dht, publicDHT = self.publicDHT] exchange in

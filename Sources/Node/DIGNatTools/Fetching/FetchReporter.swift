@@ -4,6 +4,8 @@ import DIGTransfer
 struct FetchReporter: Sendable {
     let events: AsyncStream<Fetch.Event>.Continuation
     let readable: AsyncStream<FileDownload>.Continuation
+    /// Told how far it is, before whoever reads the events.
+    var progressed: @Sendable (TransferProgress) -> Void = { _ in }
 
     func enter(_ phase: Fetch.Phase) {
         self.events.yield(.phase(phase))

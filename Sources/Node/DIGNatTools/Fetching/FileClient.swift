@@ -129,7 +129,7 @@ public final class FileClient: Sendable {
     public func holders(of hash: ContentHash) -> AsyncStream<PeerID> {
         let (stream, continuation) = AsyncStream.makeStream(of: PeerID.self, bufferingPolicy: .bufferingOldest(HolderCandidates.maximumCount))
         let seen = Mutex<Set<PeerID>>([])
-        let search = HolderDialer(network: self.network, link: [], holding: hash, asksConnectedPeers: true) { connection in
+        let search = HolderDialer(network: self.network, link: [], holding: hash, asksConnectedPeers: true, sparesDoubtful: false) { connection in
             let peer = connection.remotePeer
             if seen.withLock({ $0.insert(peer).inserted }) { continuation.yield(peer) }
         }
@@ -283,13 +283,28 @@ public final class FileClient: Sendable {
         self.network.access.begin(target.contentHash, token: target.token)
         reporter.enter(.searching)
         let holders = HolderRelay()
-        let search = HolderDialer(network: self.network, link: target.peers + options.peers, holding: target.contentHash, found: { holders.add($0) }, moved: { holders.move(from: $0, to: $1) })
+        let watch = FetchWatch(HolderMeetings(target.contentHash, in: self.network.nodeAvailability))
+        let search = HolderDialer(
+            network: self.network, link: target.peers + options.peers, holding: target.contentHash,
+            found: {
+                watch.arrived($0)
+                holders.add($0)
+            }, moved: { holders.move(from: $0, to: $1) })
+        var watching = reporter
+        watching.progressed = {
+            watch.progressed($0)
+            search.delivering($0.peers.contains { $0.isConnected && !$0.isStalled })
+        }
         do {
-            return try await self.whileRunning(search) { [target] in
+            let result = try await self.whileRunning(search) { [target, watching] in
                 let first = try await self.firstHolder(holders, search: search, target: target, options: options)
-                return try await self.transfer(target, from: holders, first: first, search: search, to: destination, options: options, reporter: reporter)
+                return try await self.transfer(
+                    target, from: holders, first: first, search: search, watch: watch, to: destination, options: options, reporter: watching)
             }
+            watch.ended(result.peers, failures: result.failures, isWhole: true)
+            return result
         } catch {
+            watch.ended(nil, failures: (error as? TransferError)?.peers ?? [], isWhole: false)
             throw self.network.access.clarified(error, fetching: target.contentHash)
         }
     }
@@ -337,7 +352,7 @@ public final class FileClient: Sendable {
 
     /// What the content is, in the words of the first holder that tells the truth, and that holder.
     private func described(
-        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, search: HolderDialer, timeout: Duration
+        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, search: HolderDialer, watch: FetchWatch, timeout: Duration
     ) async throws -> (FetchTarget, any Connection) {
         let deadline = ContinuousClock.now + timeout
         var holder = first
@@ -348,6 +363,8 @@ public final class FileClient: Sendable {
             } catch {
                 try Task.checkCancellation()
                 failures.append(PeerFailure(peer: holder.remotePeer, error: error))
+                watch.failed(failures[failures.count - 1])
+                search.delivering(false)
             }
             // One that lies, or has nothing to say, must not keep us from the others.
             let isLast = search.isOver
@@ -386,12 +403,12 @@ public final class FileClient: Sendable {
     }
 
     private func transfer(
-        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, search: HolderDialer, to destination: FetchDestination,
+        _ target: FetchTarget, from holders: HolderRelay, first: any Connection, search: HolderDialer, watch: FetchWatch, to destination: FetchDestination,
         options: FetchOptions, reporter: FetchReporter
     ) async throws -> FetchResult {
         var (target, first) = (target, first)
         if target.kind == nil || (target.name == nil && destination.needsName) {
-            (target, first) = try await self.described(target, from: holders, first: first, search: search, timeout: options.searchTimeout)
+            (target, first) = try await self.described(target, from: holders, first: first, search: search, watch: watch, timeout: options.searchTimeout)
         }
         let name = target.name ?? target.contentHash.description
         reporter.enter(.transferring(target.contentHash, name: name))
@@ -456,7 +473,10 @@ public final class FileClient: Sendable {
         _ progress: AsyncStream<TransferProgress>, to reporter: FetchReporter, _ body: () async throws -> Value
     ) async throws -> Value {
         async let forwarding: Void = {
-            for await progress in progress { reporter.events.yield(.progress(progress)) }
+            for await progress in progress {
+                reporter.progressed(progress)
+                reporter.events.yield(.progress(progress))
+            }
         }()
         let value = try await body()
         await forwarding

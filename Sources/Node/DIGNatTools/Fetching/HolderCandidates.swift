@@ -92,6 +92,9 @@ struct HolderCandidates: Sendable {
         return now + interval
     }
 
+    /// It was left out, and is believed again: it is asked now.
+    mutating func isBack(_ peer: PeerID) { self.candidates[peer]?.restsUntil = nil }
+
     /// It holds the content: if it lacks it later, it is asked again soon.
     mutating func held(_ peer: PeerID) {
         self.candidates[peer]?.lackCount = 0

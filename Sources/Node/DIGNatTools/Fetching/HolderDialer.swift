@@ -1,4 +1,5 @@
 import DIGAnnouncement
+import DIGAvailability
 import DIGContent
 import DIGDiscovery
 import DIGIdentity
@@ -14,7 +15,8 @@ import Synchronization
 /// says that it has the content.
 ///
 /// Runs until it is cancelled, or everybody was asked and nobody else can come. A connection that ends is dialed again, ever more slowly, at
-/// the addresses announced last. Who lacks the content is asked again after a while, see ``HolderCandidates``.
+/// the addresses announced last. Who lacks the content is asked again after a while, see ``HolderCandidates``; in which order they are asked, and who is left out,
+/// says ``HolderQueue``. The peers of the link are tried in any case.
 final class HolderDialer: Sendable {
     /// What came of trying one peer, for the error if nobody delivers.
     struct Attempt: Sendable {
@@ -25,6 +27,8 @@ final class HolderDialer: Sendable {
     private static let redialIntervals: [Duration] = [.milliseconds(500), .seconds(1), .seconds(2), .seconds(5), .seconds(10)]
     /// Peers tried for the first time at once: whoever makes up holders must not make this node dial hundreds at a time.
     private static let maximumDialCount = 16
+    /// Ours: how long a doubtful holder waits for a better one to be found.
+    private static let doubtPatience: Duration = .seconds(3)
     /// Outcomes kept for the error.
     private static let maximumAttemptCount = 256
 
@@ -32,7 +36,9 @@ final class HolderDialer: Sendable {
         case announced(DiscoveredPeer)
         case found(DiscoveredHolder)
         case restEnded(PeerID)
-        /// A first attempt is over: there is room for another.
+        /// What is thought of the peer has changed.
+        case judged(PeerID)
+        /// A first attempt is over, or a holder is gone: there is room for another.
         case tried
     }
 
@@ -48,6 +54,10 @@ final class HolderDialer: Sendable {
     private let key: RendezvousKey?
     private let asksConnectedPeers: Bool
     private let believesLink: Bool
+    /// Who is believed to have it. Nil: everybody.
+    private let meetings: HolderMeetings?
+    /// Whether doubtful holders are left alone while somebody delivers.
+    private let sparesDoubtful: Bool
     private let candidates: Mutex<HolderCandidates>
     private let events = AsyncStream.makeStream(of: Event.self, bufferingPolicy: .bufferingNewest(2 * HolderCandidates.maximumCount))
     private let attempts = Mutex<[String: String]>([:])
@@ -59,7 +69,11 @@ final class HolderDialer: Sendable {
     /// Whether every mechanism of discovery has answered once, and how many candidates are being asked for the first time.
     private let progress = Mutex((hasAnswers: false, askingCount: 0))
     private let changes = EventBroadcast<Void>(bufferCount: 1)
-    private let dialCount = Mutex(0)
+    /// First attempts under way, and whether each is at a doubtful holder.
+    private let dialing = Mutex<[PeerID: Bool]>([:])
+    /// Holders that are connected, and whether they deliver, as far as is known.
+    private let holding = Mutex((count: 0, isStarving: false))
+    private let start = ContinuousClock.now
 
     /// - Parameters:
     ///   - link: Addresses with peer ids.
@@ -67,14 +81,16 @@ final class HolderDialer: Sendable {
     ///   - believesLink: Whether the peers of the link are taken at their word, and not asked.
     ///   - localPeers: Who announces itself on the local network. Nil: the network's own discovery, if it has any.
     ///   - asksConnectedPeers: Whether peers that are connected already are asked too, once.
+    ///   - meetings: Whom to leave out, and what to tell of those who are met. Nil: nobody, nothing.
+    ///   - sparesDoubtful: Whether doubtful holders are asked only when nothing better is left. Otherwise they are asked last.
     ///   - restIntervals: See ``HolderCandidates/restIntervals``.
     ///   - question: Whether a peer is one to use.
     ///   - found: Called for every connection to a holder, again after each reconnect.
     ///   - moved: Called when a direct connection to a holder takes the place of a relayed one.
     init(
         network: NetworkManager, link: [Multiaddr], key: RendezvousKey? = nil, localPeers: AsyncStream<DiscoveredPeer>? = nil, asksConnectedPeers: Bool = false,
-        believesLink: Bool = true, restIntervals: [Duration] = HolderCandidates.restIntervals, question: @escaping @Sendable (any Connection) async throws -> Bool,
-        found: @escaping @Sendable (any Connection) async -> Void,
+        believesLink: Bool = true, meetings: HolderMeetings? = nil, sparesDoubtful: Bool = true, restIntervals: [Duration] = HolderCandidates.restIntervals,
+        question: @escaping @Sendable (any Connection) async throws -> Bool, found: @escaping @Sendable (any Connection) async -> Void,
         moved: @escaping @Sendable (_ from: any Connection, _ to: any Connection) -> Void = { _, _ in }
     ) {
         self.network = network
@@ -83,6 +99,8 @@ final class HolderDialer: Sendable {
         self.key = key
         self.asksConnectedPeers = asksConnectedPeers
         self.believesLink = believesLink
+        self.meetings = meetings
+        self.sparesDoubtful = sparesDoubtful
         self.candidates = Mutex(HolderCandidates(restIntervals: restIntervals))
         self.question = question
         self.found = found
@@ -97,23 +115,30 @@ final class HolderDialer: Sendable {
     ///
     /// - Parameter believesLink: Whether the peers of the link are taken at their word, and not asked.
     convenience init(
-        network: NetworkManager, link: [Multiaddr], holding hash: ContentHash, asksConnectedPeers: Bool = false, believesLink: Bool = true,
+        network: NetworkManager, link: [Multiaddr], holding hash: ContentHash, asksConnectedPeers: Bool = false, believesLink: Bool = true, sparesDoubtful: Bool = true,
         found: @escaping @Sendable (any Connection) async -> Void,
         moved: @escaping @Sendable (_ from: any Connection, _ to: any Connection) -> Void = { _, _ in }
     ) {
+        let meetings = HolderMeetings(hash, in: network.nodeAvailability)
         let question: @Sendable (any Connection) async throws -> Bool = { connection in
             do {
                 switch try await network.access.description(of: hash, on: connection) {
                 case .file, .folder: return true
-                case .notHeld, .refused: return false
+                case .notHeld: meetings.lacked(connection.remotePeer)
+                case .refused: break
                 }
+                return false
             } catch where NodeAccess.isRefusal(error) {
                 // It is there, and not for this node: asked again when others are that lack it.
                 throw NodeError(.notFound, "\(error)")
+            } catch let error as TransferError {
+                meetings.failed(connection.remotePeer, error)
+                throw error
             }
         }
         self.init(
-            network: network, link: link, key: RendezvousKey(hash), asksConnectedPeers: asksConnectedPeers, believesLink: believesLink, question: question, found: found, moved: moved)
+            network: network, link: link, key: RendezvousKey(hash), asksConnectedPeers: asksConnectedPeers, believesLink: believesLink, meetings: meetings,
+            sparesDoubtful: sparesDoubtful, question: question, found: found, moved: moved)
     }
 
     static func list(_ attempts: [Attempt]) -> String {
@@ -153,6 +178,15 @@ final class HolderDialer: Sendable {
     /// Whether nobody can come any more.
     var isOver: Bool { self.isLinkExhausted && self.network.localDiscovery == nil && !self.asksDiscovery }
 
+    /// Whether anybody delivers to the transfer that uses this search: as long as nobody does, doubtful holders are asked, too.
+    func delivering(_ isDelivering: Bool) {
+        let isNews = self.holding.withLock { holding in
+            defer { holding.isStarving = !isDelivering }
+            return holding.isStarving == isDelivering
+        }
+        if isNews { self.events.continuation.yield(.tried) }
+    }
+
     private func tried() {
         let left = self.untriedCount.withLock { count in
             count -= 1
@@ -181,7 +215,11 @@ final class HolderDialer: Sendable {
             let known = Set(addresses.keys)
             if self.asksConnectedPeers {
                 for connection in self.network.swarm.connections where !known.contains(connection.remotePeer) {
-                    group.addTask { await self.ask(connection) }
+                    if let reason = self.meetings?.reasonToLeaveOut(connection.remotePeer) {
+                        self.note("\(connection.remotePeer)", reason)
+                    } else {
+                        group.addTask { await self.ask(connection) }
+                    }
                 }
             }
             let open = Mutex((self.localPeers == nil ? 0 : 1) + (self.asksDiscovery ? 1 : 0))
@@ -202,30 +240,75 @@ final class HolderDialer: Sendable {
                     end()
                 }
             }
-            var waiting: [PeerID] = []
+            // Owned by this function: they go on until they are cancelled.
+            let reminders = self.remind()
+            defer { for reminder in reminders { reminder.cancel() } }
+            var queue = HolderQueue()
             for await event in self.events.stream {
-                if let peer = self.received(event) {
-                    self.asking(+1)
-                    waiting.append(peer)
-                }
-                // It was counted when it was found, so that nobody takes the search for exhausted meanwhile.
-                if case .found = event { self.asking(-1) }
-                while !waiting.isEmpty, self.mayDial() {
-                    let peer = waiting.removeFirst()
-                    group.addTask { await self.askCandidate(peer) }
-                }
+                self.take(event, into: &queue)
+                while let peer = self.nextCandidate(&queue) { group.addTask { await self.askCandidate(peer) } }
             }
-            for peer in waiting { group.addTask { await self.askCandidate(peer) } }
+            for candidate in self.ranked(queue.waiting) { group.addTask { await self.askCandidate(candidate.peer) } }
         }
     }
 
-    /// Takes one of the places for first attempts, if there is one.
-    private func mayDial() -> Bool {
-        self.dialCount.withLock { count in
-            guard count < Self.maximumDialCount else { return false }
-            count += 1
-            return true
+    // MARK: In which order
+
+    /// Says when the queue is to be looked at again.
+    private func remind() -> [Task<Void, Never>] {
+        guard let meetings = self.meetings else { return [] }
+        let (changes, events) = (meetings.changes, self.events.continuation)
+        return [
+            Task { for await peer in changes { events.yield(.judged(peer)) } },
+            Task {
+                // Cancelled: the search is over.
+                do { try await Task.sleep(for: Self.doubtPatience) } catch { return }
+                events.yield(.tried)
+            },
+        ]
+    }
+
+    private func take(_ event: Event, into queue: inout HolderQueue) {
+        if case .judged(let peer) = event {
+            guard queue.judged(peer, isUsable: self.meetings?.reasonToLeaveOut(peer) == nil) else { return }
+            self.candidates.withLock { $0.isBack(peer) }
+            return self.asking(+1)
         }
+        if let peer = self.received(event), queue.add(peer) { self.asking(+1) }
+        // It was counted when it was found, so that nobody takes the search for exhausted meanwhile.
+        if case .found = event { self.asking(-1) }
+    }
+
+    /// Takes one of the places for first attempts, if there is one and somebody for it.
+    private func nextCandidate(_ queue: inout HolderQueue) -> PeerID? {
+        guard !queue.waiting.isEmpty else { return nil }
+        let ranked = self.ranked(queue.waiting)
+        for peer in queue.leaveOut(except: ranked) {
+            self.note("\(peer)", self.meetings?.reasonToLeaveOut(peer) ?? "left out")
+            // Forgotten before others, should there be too many.
+            _ = self.candidates.withLock { $0.lacked(peer, now: .now) }
+            self.asking(-1)
+        }
+        let isLiteral = self.network.configuration.strictWhitepaper
+        guard self.dialing.withLock({ $0.count < Self.maximumDialCount }), let peer = queue.next(ranked, hasBetter: self.hasBetter, isLiteral: isLiteral) else { return nil }
+        let isDoubtful = ranked.first { $0.peer == peer }.map { HolderRanking.isDoubtful($0, isLiteral: isLiteral) } ?? false
+        self.dialing.withLock { $0[peer] = isDoubtful }
+        return peer
+    }
+
+    private func ranked(_ peers: [PeerID]) -> [HolderCandidate] {
+        guard let meetings = self.meetings else { return peers.map { HolderCandidate($0) } }
+        let near = self.candidates.withLock { candidates in Set(peers.filter { candidates.isNear($0) }) }
+        return meetings.rank(peers) { near.contains($0) }
+    }
+
+    /// Whether something is left that is better than a doubtful holder.
+    private var hasBetter: Bool {
+        if self.dialing.withLock({ $0.values.contains(false) }) { return true }
+        guard self.sparesDoubtful else { return false }
+        if self.holding.withLock({ $0.count > 0 && !$0.isStarving }) { return true }
+        let isSearching = self.asksDiscovery && !self.progress.withLock { $0.hasAnswers }
+        return (isSearching || !self.isLinkExhausted) && .now < self.start + Self.doubtPatience
     }
 
     /// Hands on what discovery finds.
@@ -250,6 +333,7 @@ final class HolderDialer: Sendable {
             for await event in manager.find(key, options: .init(until: .cancelled, sources: sources)) {
                 switch event {
                 case .found(let holder) where !known.contains(holder.peer):
+                    self.meetings?.heard(holder)
                     self.asking(+1)
                     self.events.continuation.yield(.found(holder))
                 case .found: break
@@ -284,7 +368,7 @@ final class HolderDialer: Sendable {
             case .announced(let peer): return candidates.announced(peer.peer, at: peer.addresses, now: .now) ? peer.peer : nil
             case .found(let holder): return candidates.heard(holder.peer, at: holder.addresses, now: .now) ? holder.peer : nil
             case .restEnded(let peer): return candidates.restEnded(peer, now: .now) ? peer : nil
-            case .tried: return nil
+            case .judged, .tried: return nil
             }
         }
     }
@@ -307,7 +391,7 @@ final class HolderDialer: Sendable {
         // Whoever is there must not wait for the further attempts of those who are not.
         let leavePlace: @Sendable () -> Void = {
             guard hasPlace.withLock({ hasPlace in defer { hasPlace = false }; return hasPlace }) else { return }
-            self.dialCount.withLock { $0 -= 1 }
+            self.dialing.withLock { $0[peer] = nil }
             self.events.continuation.yield(.tried)
         }
         defer { leavePlace() }
@@ -323,6 +407,7 @@ final class HolderDialer: Sendable {
             self.candidates.withLock { $0.held(peer) }
             return connection
         }
+        if case .givenUp = end { self.meetings?.unreachable(peer) }
         let deadline = self.candidates.withLock { candidates in
             switch end {
             case .lacks: candidates.lacked(peer, now: .now)
@@ -362,6 +447,8 @@ final class HolderDialer: Sendable {
                 let connection = try await connect()
                 self.network.swarm.protect(connection.remotePeer, tag: "fetch")
                 self.note(name, "connected")
+                self.meetings?.connected(connection.remotePeer)
+                self.holding.withLock { $0.count += 1 }
                 await self.found(connection)
                 if isFirst {
                     tried()
@@ -376,6 +463,8 @@ final class HolderDialer: Sendable {
                 }
                 self.network.swarm.unprotect(connection.remotePeer, tag: "fetch")
                 self.note(name, "disconnected")
+                self.holding.withLock { $0.count -= 1 }
+                self.events.continuation.yield(.tried)
             } catch {
                 self.note(name, "\(error)")
                 if isFirst, isTriedOnce {

@@ -1,3 +1,4 @@
+public import DIGAvailability
 public import DIGContent
 import DIGCircuitRelay
 import DIGDNS
@@ -46,6 +47,9 @@ public final class NetworkManager: Service, Sendable {
     public let transferHost: TransferHost
     /// Reaches peers behind NATs, makes this node reachable, and knows what kind of network it is in.
     public let traversal: NATTraversalManager
+    /// Who really has what: whom to believe, and what was signed about it.
+    public var availability: ContentAvailabilityManager { self.nodeAvailability.manager }
+    let nodeAvailability: NodeAvailability
     /// Whom this node serves, and what it proves to others.
     public let access: NodeAccess
     private let capabilityGossip: CapabilityGossip?
@@ -122,7 +126,8 @@ public final class NetworkManager: Service, Sendable {
                 identity: self.identity.peerID, addresses: { swarm.listenAddresses }, configuration: configuration.multicast, group: group, logger: logger)
             : nil
         self.discovery = try NodeDiscovery(
-            swarm: swarm, identity: self.identity, configuration: configuration.discovery, addressPolicy: configuration.traversal.addressPolicy, local: local,
+            swarm: swarm, identity: self.identity, configuration: configuration.discovery, contentLifetime: configuration.availability.contentLifetime,
+            reannounceInterval: configuration.availability.reannounceInterval, addressPolicy: configuration.traversal.addressPolicy, local: local,
             database: self.database, group: group, logger: logger)
         self.traversal = NATTraversalManager(
             swarm: swarm, circuits: circuitTransport, dialBacks: self.dialBacks, identity: self.identity, store: SQLiteAttemptStore(database: self.database),
@@ -142,6 +147,10 @@ public final class NetworkManager: Service, Sendable {
         self.transferHost = TransferHost(
             provider: self.contents, gate: self.access.host, configuration: configuration.transferHost, threadPool: self.threadPool, uploadLimiter: self.uploadLimiter, logger: logger,
             sessionEnded: { events.emit(.sessionEnded($0, byteCounts: $1)) })
+        self.nodeAvailability = NodeAvailability(
+            swarm: swarm, identity: self.identity, traversal: self.traversal, discovery: self.discovery, contents: self.contents, hostEvents: events,
+            database: self.database, configuration: configuration, logger: logger)
+        self.nodeAvailability.setAuthenticator(self.access)
     }
 
     // MARK: Life cycle
@@ -173,6 +182,7 @@ public final class NetworkManager: Service, Sendable {
         self.transferHost.register(on: self.swarm)
         var parts: [(String, any Service)] = [("NAT traversal", self.traversal)] + self.discovery.parts
         if let gossip = self.capabilityGossip { parts.append(("gossip of capabilities", gossip)) }
+        parts.append(("who really has what", self.nodeAvailability))
         parts.append(("authenticated hosting", self.access))
         // Before anything connects, so that nobody is missed.
         let (events, changes) = (self.swarm.events, self.traversal.environmentChanges)
@@ -199,10 +209,8 @@ public final class NetworkManager: Service, Sendable {
 
     /// Withdraws what is announced, says goodbye to every peer and closes everything. Nothing can be opened afterwards.
     public func stop() async {
-        if self.discovery.manager.statistics.announcedCount > 0 {
-            // Of its own: whoever stops has often been cancelled.
-            await Task { await self.withdrawEverything() }.value
-        }
+        // Of its own: whoever stops has often been cancelled.
+        await Task { await self.sayFarewell() }.value
         let tasks = self.tasks.withLock { tasks in
             defer { tasks = [] }
             return tasks
@@ -228,6 +236,7 @@ public final class NetworkManager: Service, Sendable {
             group.addTask {
                 for await event in events {
                     self.discovery.handle(event)
+                    self.nodeAvailability.handle(event)
                     if case .listenAddressesChanged = event { moved.continuation.yield() }
                 }
             }
@@ -247,9 +256,13 @@ public final class NetworkManager: Service, Sendable {
 
     private static let addressPatience: Duration = .seconds(1)
 
-    private func withdrawEverything() async {
+    private func sayFarewell() async {
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.discovery.manager.withdrawAll() }
+            group.addTask {
+                async let told: Void = self.nodeAvailability.settle()
+                await self.discovery.manager.withdrawAll()
+                await told
+            }
             // Ends early only when it is cancelled.
             group.addTask { try? await Task.sleep(for: Self.farewell) }
             await group.next()

@@ -1,4 +1,5 @@
 public import DIGAccess
+public import DIGAvailability
 public import DIGIdentity
 public import DIGLocalDiscovery
 public import DIGMultiformats
@@ -43,6 +44,35 @@ public struct NodeConfiguration: Sendable {
     public var multicast = LocalDiscoveryConfiguration()
     /// How peers elsewhere are found, and this node by them.
     public var discovery = NodeDiscoveryConfiguration()
+
+    /// Whom to believe that they have what they claim. A proof may take longer than ``DIGAvailability/AvailabilityConfiguration`` says by itself: a
+    /// holder behind a NAT has to be reached first.
+    public var availability: AvailabilityConfiguration = {
+        var configuration = AvailabilityConfiguration()
+        configuration.verificationTimeout = .seconds(40)
+        return configuration
+    }()
+
+    /// Whether holders are asked for proofs. The same as `availability.rules.verifies`.
+    public var enableVerification: Bool {
+        get { self.availability.rules.verifies }
+        set { self.availability.rules.verifies = newValue }
+    }
+
+    /// How long others may believe what this node announces, 1 min to 24 h; it is announced again at least twice in that time.
+    public var contentTTL: Duration {
+        get { self.availability.contentLifetime }
+        set {
+            self.availability.contentLifetime = newValue
+            self.availability.reannounceInterval = min(self.availability.reannounceInterval, newValue / 2)
+        }
+    }
+
+    /// Reports alone make a holder unavailable, as the whitepaper has it. The same as `availability.rules.strictWhitepaper`.
+    public var strictWhitepaper: Bool {
+        get { self.availability.rules.strictWhitepaper }
+        set { self.availability.rules.strictWhitepaper = newValue }
+    }
 
     /// Whom this node serves what has no rule of its own. Default: everybody.
     public var access = AccessPolicy()
