@@ -21,7 +21,7 @@ extension KademliaService {
             nodes[peer, default: []].append(address.removingPeerID())
         }
         let question = KademliaMessage(kind: .findNode, key: self.localPeer.bytes)
-        self.beginsToJoin()
+        self.beginsToJoin(asking: nodes.count)
         let answered = await withTaskGroup(of: Bool.self) { group in
             for (peer, addresses) in nodes {
                 group.addTask {
@@ -32,6 +32,7 @@ extension KademliaService {
                         self.learned(KademliaPeer(peer, key: node.key, addresses: addresses), answer)
                         return true
                     } catch {
+                        self.hasFailedToJoin()
                         self.logger.info(
                             "a bootstrap node does not answer",
                             metadata: ["dig.kademlia.peer": "\(peer)", "dig.kademlia.error": "\(error)"])

@@ -20,6 +20,9 @@ public final class KademliaService: Service {
         var lastSequence: UInt64 = 0
         /// Rounds of asking the nodes to begin with that are under way.
         var joinCount = 0
+        /// Nodes asked in the last of them, and how many of these have failed.
+        var joinNodes = 0
+        var joinFailures = 0
         /// The configured nodes to begin with have not been asked yet.
         var isBeginning: Bool
     }
@@ -121,7 +124,15 @@ public final class KademliaService: Service {
 
     // MARK: Joining
 
-    func beginsToJoin() { self.state.withLock { $0.joinCount += 1 } }
+    func beginsToJoin(asking count: Int) {
+        self.state.withLock { state in
+            state.joinCount += 1
+            state.joinNodes = count
+            state.joinFailures = 0
+        }
+    }
+
+    func hasFailedToJoin() { self.state.withLock { $0.joinFailures += 1 } }
 
     func hasTriedToJoin() {
         self.state.withLock { state in
@@ -138,7 +149,8 @@ public final class KademliaService: Service {
         self.provideWake.yield()
     }
 
-    /// Waits for the first node while the ones to begin with are being asked, so that what is looked for right after the start is found too.
+    /// Waits for the first node while the ones to begin with are being asked, so that what is looked for right after the start is found too: until all have
+    /// failed, for ``KademliaConfiguration/requestTimeout`` at most, and for half of that if most have failed by then.
     package func waitUntilJoined() async {
         @Sendable func isOver() -> Bool {
             guard self.responder.state.withLock({ $0.table.count == 0 }) else { return true }
@@ -153,7 +165,11 @@ public final class KademliaService: Service {
                 for await _ in changes where isOver() { return }
             }
             // Cancelled when the other is done.
-            group.addTask { try? await Task.sleep(for: limit) }
+            group.addTask {
+                try? await Task.sleep(for: limit / 2)
+                let mostHaveFailed = self.state.withLock { $0.joinFailures * 2 > $0.joinNodes }
+                if !mostHaveFailed { try? await Task.sleep(for: limit / 2) }
+            }
             await group.next()
             group.cancelAll()
         }

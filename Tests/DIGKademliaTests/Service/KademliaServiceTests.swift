@@ -5,6 +5,7 @@ import DIGNetTesting
 import DIGSwarm
 import DIGTestSupport
 import Foundation
+import Logging
 import NIOCore
 import Synchronization
 import Testing
@@ -72,6 +73,39 @@ struct KademliaServiceTests {
             #expect(try await nodes[4].service.findPeer(nodes[3].peer)?.addresses == nodes[3].swarm.listenAddresses)
             #expect(try await nodes[4].service.findPeer(try KeyPair.generate().peerID) == nil)
         }
+    }
+
+    /// Nobody is there; one never says so.
+    private struct EmptyNetwork: PeerDialer {
+        var localPeer: PeerID
+        var silent: PeerID?
+
+        func connection(to peer: PeerID) -> (any Connection)? { nil }
+
+        func connect(to peer: PeerID, addresses: [Multiaddr], options: DialOptions) async throws -> any Connection {
+            if peer == self.silent { try await Task.sleep(for: .seconds(3_600)) }
+            throw ConnectionError(.allAttemptsFailed, "no route to \(peer)")
+        }
+    }
+
+    @Test("a search ends at once when all nodes to begin with have failed, and in half the time when one of them says nothing", arguments: [false, true])
+    func emptyNetwork(isOneSilent: Bool) async throws {
+        let node = try await TestNode(on: MemoryNetwork())
+        let contacts = try (0..<5).map { _ in try KeyPair.generate().peerID }
+        var configuration = KademliaConfiguration.publicNetwork
+        configuration.bootstrapPeers = try contacts.map { try Multiaddr("/ip4/192.0.2.1/tcp/1").withPeerID($0) }
+        let service = KademliaService(
+            dialer: EmptyNetwork(localPeer: node.peer, silent: isOneSilent ? contacts[0] : nil), router: node.swarm, identity: node.identity,
+            configuration: configuration, localAddresses: { [] }, logger: Logger(label: "test"))
+        let running = Task { try await service.run() }
+        let start = ContinuousClock.now
+        for await _ in service.findProviders(of: Array("what it is".utf8)) { Issue.record("found") }
+        let duration = ContinuousClock.now - start
+        // Ten seconds are what a question may take.
+        #expect(duration < .seconds(isOneSilent ? 9 : 4) && (!isOneSilent || duration > .seconds(4)))
+        await #expect(throws: KademliaError.self) { _ = try await service.closestPeers(to: [1]) }
+        running.cancel()
+        _ = await running.result
     }
 
     @Test("the best value is found, and nodes that had a worse one get it")
