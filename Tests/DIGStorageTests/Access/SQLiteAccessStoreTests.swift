@@ -75,6 +75,12 @@ struct SQLiteAccessStoreTests {
     @Test("a file is what it is shared as: itself, a part of folders with their rules, or with a rule of its own that alone")
     func scopes() async throws {
         let file = try await self.addFile("/d/a", 5)
+        // Without any rule nobody needs to know.
+        try await self.share(Self.hash(9), ["/d/a"], isFolder: true)
+        #expect(try await self.store.facts(about: file, keys: [], tokens: []).scopes == [AccessScope(content: file)])
+        #expect(try await self.store.facts(about: file, keys: [], tokens: [AccessTokenID()]).scopes == [AccessScope(content: Self.hash(9))])
+        try await self.database.write { try $0.execute(sql: "DELETE FROM share") }
+        try await self.store.setAccess(.trusted, of: Self.hash(7))
         #expect(try await self.store.facts(about: file, keys: [], tokens: []).scopes == [AccessScope(content: file)])
         try await self.share(Self.hash(1), ["/d/a"], isFolder: true)
         try await self.store.setAccess(.trusted, of: Self.hash(1))

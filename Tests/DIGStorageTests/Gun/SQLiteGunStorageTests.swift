@@ -238,7 +238,8 @@ struct SQLiteGunStorageTests {
                 try database.close()
             } catch let error as StorageError {
                 refused += 1
-                #expect([.damaged, .failed, .malformedRecord, .busy].contains(error.code), "\(error)")
+                // Also a migration whose name has changed, which looks like one of a later version.
+                #expect([.damaged, .failed, .malformedRecord, .busy, .newerVersion].contains(error.code), "\(error)")
             }
         }
         #expect(refused < 150)
