@@ -148,7 +148,7 @@ struct CommandTests {
         self.workspace.expectNothingElseTouched()
     }
 
-    @Test("the help of every command has an example", arguments: ["share", "get", "ls", "rm", "hash", "verify", "id", "records", "config"])
+    @Test("the help of every command has an example", arguments: ["share", "get", "ls", "rm", "hash", "verify", "id", "records", "status", "report", "trust", "grant", "access", "config"])
     func help(command: String) async throws {
         let process = try DigNatProcess([command, "--help"], environment: self.workspace.environment(), workingDirectory: self.workspace.downloads)
         let result = try await process.end()

@@ -23,7 +23,8 @@ struct DigNat: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            ShareCommand.self, GetCommand.self, FindCommand.self, ListCommand.self, RemoveCommand.self, HashCommand.self, VerifyCommand.self,
+            ShareCommand.self, GetCommand.self, FindCommand.self, StatusCommand.self, ReportCommand.self, ListCommand.self, RemoveCommand.self, HashCommand.self, VerifyCommand.self,
+            TrustCommand.self, GrantCommand.self, AccessCommand.self,
             NodeCommand.self, BootstrapCommand.self, PeersCommand.self, DHTCommand.self, DoctorCommand.self, WhyCommand.self, RecordsCommand.self, IdentityCommand.self, ConfigurationCommand.self,
         ])
 

@@ -25,6 +25,8 @@ struct DiscoverySettingsTests {
             gun-listen = ["0.0.0.0:8765", "[::]:8765"]
             announce = false
             network = "example"
+            require-authentication = true
+            anonymous = false
             """)
         #expect(
             file.entries == [
@@ -38,6 +40,8 @@ struct DiscoverySettingsTests {
                 .gunListen: .init(value: .addresses(["0.0.0.0:8765", "[::]:8765"]), line: 8),
                 .announce: .init(value: .flag(false), line: 9),
                 .privateNetwork: .init(value: .name("example"), line: 10),
+                .requireAuthentication: .init(value: .flag(true), line: 11),
+                .anonymous: .init(value: .flag(false), line: 12),
             ])
     }
 

@@ -30,6 +30,8 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
     case gunListen = "gun-listen"
     case announce
     case privateNetwork = "network"
+    case requireAuthentication = "require-authentication"
+    case anonymous
     case documentationAddresses = "documentation-addresses"
 
     /// How its text is read.
@@ -53,7 +55,8 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
         case .listen, .relays, .stun, .bootstrap, .gun, .gunListen: .addresses
         case .uploadRate, .downloadRate, .relayRate: .rate
         case .relayDaily: .bytes
-        case .localDiscovery, .portMapping, .dht, .publicDHT, .peerExchange, .gossip, .announce, .documentationAddresses: .flag
+        case .localDiscovery, .portMapping, .dht, .publicDHT, .peerExchange, .gossip, .announce, .requireAuthentication, .anonymous, .documentationAddresses:
+            .flag
         case .relayDuty, .dhtDuty: .choice(["auto", "always", "never"])
         case .privateNetwork: .name
         case .traversalMode: .choice(["race", "dual-role", "whitepaper"])
@@ -98,6 +101,8 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
         case .gunListen: "where this node is a relay of GUN, HOST:PORT, or wss://HOST:PORT with tls-certificate; none: it is not"
         case .announce: "lets others find what is shared, by every way that is on"
         case .privateNetwork: "the name of a private network, which has a DHT of its own, also at private addresses; public-dht is off then unless it is set"
+        case .requireAuthentication: "peers have to prove who they are before they are told of anything that is shared"
+        case .anonymous: "serves peers that nobody has put on the list of those trusted; without them, only trusted peers and those with a grant"
         case .documentationAddresses: "takes documentation addresses for public ones, for laboratories built of them"
         }
     }

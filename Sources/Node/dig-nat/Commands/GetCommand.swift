@@ -1,4 +1,6 @@
 import ArgumentParser
+import DIGAccess
+import DIGAvailability
 import DIGCommandLine
 import DIGContent
 import DIGDiscovery
@@ -22,13 +24,15 @@ struct GetCommand: DigNatCommand {
             peers, gossip, GUN. A name means what those who share something under it have signed. If they disagree, nothing is got: \
             each content is listed with its signers, and NAME@PEER takes it as that peer means it. \
             Every block is verified as it arrives. Run the same command again after an interruption, of whatever kind: it goes on where it was. \
-            The path of what was got is printed on standard output.
+            The path of what was got is printed on standard output. Holders that turned out not to have it are left out, and named. \
+            To holders that want to know who asks, this node proves it with its key; what they refuse comes with what their owner can do.
 
             EXAMPLES
               dig-nat get 'dig:bciq…?size=…&peer=…'
               dig-nat get 'dig:bciq…' -o ~/Downloads/
               dig-nat get bciq…
               dig-nat get photos-2025@12D3KooW…
+              dig-nat get 'dig:bciq…' --members members.txt
               dig-nat get 'dig:bciq…' -o - | tar x
             """)
 
@@ -46,6 +50,11 @@ struct GetCommand: DigNatCommand {
 
     @Option(help: ArgumentHelp("The plain SHA-256 that the file must have, beside everything else.", valueName: "hex"))
     var sha256: String?
+
+    @Option(
+        help: ArgumentHelp("Prove to be one of the members in this file, and not which, to holders that ask; connects under a name made for the moment.", valueName: "path"),
+        completion: .file())
+    var members: String?
 
     @Option(help: ArgumentHelp("Seconds to wait for a holder. (default: 30)", valueName: "seconds"))
     var timeout: Int?
@@ -87,7 +96,9 @@ struct GetCommand: DigNatCommand {
         options.verificationHash = self.sha256.flatMap { SHA256Digest(hex: $0) }
         let destination = try self.destination(context)
 
-        try await context.withNetwork { [options] network in
+        let key = try context.ownKey()
+        let membership = try self.membership(of: key)
+        try await context.withNetwork(tune: { Self.tune(&$0, membership: membership) }) { [options] network in
             let fetch = FileClient(network: network).fetch(reference, to: destination, options: options)
             let result = try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await Self.show(fetch.events, network: network, title: reference, console: context.console) }
@@ -102,11 +113,65 @@ struct GetCommand: DigNatCommand {
                     // What the reader of standard output did is the cause, a cancelled fetch its consequence.
                     fetch.cancel()
                     do { try await group.waitForAll() } catch let failure as CommandFailure { throw failure }
-                    throw error
+                    if let content = Self.content(of: reference) { Self.tellLeftOut(content, network: network, console: context.console) }
+                    throw Self.explained(error, reference: reference, peer: key.peerID)
                 }
             }
+            Self.tellLeftOut(result.contentHash, network: network, console: context.console)
             self.report(result, console: context.console)
         }
+    }
+
+    // MARK: Members
+
+    /// The key of a member and who the members are, and a key for this once.
+    private func membership(of key: KeyPair) throws -> (AccessCredentials.Membership, connection: KeyPair)? {
+        guard let members else { return nil }
+        let ring = try AccessText.ring(fileAt: members)
+        let member = try MemberKeyPair(key)
+        guard ring.contains(member.publicKey) else {
+            throw CommandFailure(.usage, "this node's member key is not in \(members)", details: ["member key  \(member.publicKey)"], next: "ask whoever keeps the list to add it")
+        }
+        return (AccessCredentials.Membership(key: member, ring: ring), try KeyPair.generate())
+    }
+
+    /// Whoever proves to be a member without saying which must not be told by the connection either.
+    private static func tune(_ node: inout NodeConfiguration, membership: (AccessCredentials.Membership, connection: KeyPair)?) {
+        guard let (membership, connection) = membership else { return }
+        node.identity = .keyPair(connection)
+        node.authentication.membership = membership
+        node.authentication.isAnonymous = true
+    }
+
+    // MARK: Who is left out, and who does not let us in
+
+    /// What the reference means, if that is known without asking.
+    private static func content(of reference: ContentReference) -> ContentHash? {
+        switch reference {
+        case .link(let link): link.contentHash
+        case .contentHash(let hash): hash
+        case .sha256, .name: nil
+        }
+    }
+
+    /// Those that are said to have it, and are known not to.
+    private static func tellLeftOut(_ content: ContentHash, network: NetworkManager, console: Console) {
+        for holder in network.availability.holders(of: content) where holder.status == .unavailable {
+            console.note("\(holder.peer) was left out: \(holder.reason)")
+            console.event(["event": "left-out", "peer": .string("\(holder.peer)"), "reason": .string(holder.reason)])
+        }
+    }
+
+    /// A refusal says what the owner has to do, word for word.
+    ///
+    /// - Parameter peer: This node, by the key that it proves who it is with.
+    static func explained(_ error: any Error, reference: ContentReference, peer: PeerID) -> any Error {
+        guard FailureDescription.isRefusedAccess(error) else { return error }
+        var failure = FailureDescription.failure(for: error)
+        failure.status = .refused
+        let what = Self.content(of: reference).map { "\($0)" } ?? Self.words(reference)
+        failure.next = "ask the owner for a grant: dig-nat grant \(what) --to \(peer)"
+        return failure
     }
 
     // MARK: Destination

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DIGAccess
 import DIGCommandLine
 import DIGContent
 import DIGStorage
@@ -30,13 +31,15 @@ struct ListCommand: DigNatCommand {
         let store = SharedContentStore(database: database)
         let console = context.console
         let shares = try await store.shares()
+        let rules = try await SQLiteAccessStore(database: database).accessLists()
         for share in shares {
             let files = try await store.files(of: share.contentHash)
             let condition: Condition = files.allSatisfy(Self.isUnchanged) ? .unchanged : .changed
             let sha256 = share.kind == .file ? files.first?.sha256 : nil
             let name = share.contentID.map { "\(share.name) (\($0))" } ?? share.name
             let fileCount = share.kind == .folder ? ", \(files.count) files" : ""
-            let mark = condition == .unchanged ? "" : "  [changed: share it again]"
+            let access = rules[share.contentHash] ?? .everyone
+            let mark = (condition == .unchanged ? "" : "  [changed: share it again]") + (AccessText.words(access).map { "  [\($0)]" } ?? "")
             console.result(
                 "\(share.contentHash)  \(ByteCount.text(share.byteCount))\(fileCount)  \(TerminalText.singleLine(name))  \(TerminalText.singleLine(share.path))\(mark)",
                 event: [
@@ -44,6 +47,7 @@ struct ListCommand: DigNatCommand {
                     "name": .string(share.name), "contentID": share.contentID.map(JSONValue.string) ?? .null, "path": .string(share.path),
                     "bytes": .unsigned(share.byteCount), "files": .integer(Int64(files.count)), "sha256": sha256.map { .string($0.hex) } ?? .null,
                     "condition": .string(condition.rawValue), "addedSeconds": .integer(Int64(share.added.timeIntervalSince1970)),
+                    "access": AccessText.json(access),
                 ])
         }
         let transfers = try await SQLiteTransferStore(database: database).transfers()

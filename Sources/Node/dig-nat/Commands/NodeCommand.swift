@@ -42,7 +42,7 @@ struct NodeCommand: DigNatCommand {
 
     func execute(_ context: CommandContext) async throws {
         try await context.withNetwork { network in
-            try await RunningNode(network: network, console: context.console, paths: self.share.map(LocalPath.absolute), names: self.byName).run()
+            try await RunningNode(network: network, console: context.console, paths: self.share.map(LocalPath.absolute), names: self.byName, known: try context.knownAddresses(of: network)).run()
         }
     }
 }

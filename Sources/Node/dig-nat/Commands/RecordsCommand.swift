@@ -15,7 +15,7 @@ struct RecordsCommand: AsyncParsableCommand {
               dig-nat records export bciq… -o records.dig
               dig-nat records verify records.dig
             """,
-        subcommands: [RecordsVerifyCommand.self])
+        subcommands: [RecordsExportCommand.self, RecordsVerifyCommand.self])
 }
 
 struct RecordsVerifyCommand: DigNatCommand {

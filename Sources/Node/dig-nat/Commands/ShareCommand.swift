@@ -1,4 +1,5 @@
 import ArgumentParser
+import DIGAccess
 import DIGCommandLine
 import DIGContent
 import DIGDiscovery
@@ -20,9 +21,13 @@ struct ShareCommand: DigNatCommand {
             Files that have not changed since they were shared last are not hashed again. What was shared before and not removed with \
             "dig-nat rm" is served as well; without PATH, only that. Ctrl-C is the normal end: exit code 0.
 
+            Everybody who has the link, or finds it, can get it, unless it is said who: that is remembered, and changed with "dig-nat access". Whoever is \
+            not let in learns nothing of it. Give others their own links with "dig-nat grant".
+
             EXAMPLES
               dig-nat share holiday.mp4
               dig-nat share --name photos-2025 ~/Pictures/2025
+              dig-nat share --only-trusted --no-announce diary.txt
               dig-nat share --once --qr --no-announce report.pdf
               dig-nat share --rate 2MiB --listen /ip4/0.0.0.0/tcp/4001 disk.img
             """)
@@ -42,6 +47,9 @@ struct ShareCommand: DigNatCommand {
     @Flag(help: "Draw the link as a QR code, too.")
     var qr = false
 
+    @OptionGroup(title: "Who may have it")
+    var access: AccessOptions
+
     @OptionGroup(title: "Network")
     var network: NetworkOptions
 
@@ -57,6 +65,7 @@ struct ShareCommand: DigNatCommand {
     func validate() throws {
         if self.name != nil, self.paths.count != 1 { throw ValidationError("--name names one path; share the others with another command.") }
         if self.once, self.paths.isEmpty { throw ValidationError("--once needs a path.") }
+        if self.access.isSet, self.paths.isEmpty { throw ValidationError("Who may have what? Name a path; for what is shared already, say: dig-nat access") }
     }
 
     func execute(_ context: CommandContext) async throws {
@@ -67,6 +76,12 @@ struct ShareCommand: DigNatCommand {
                 "addresses": .array(network.addresses.map { .string($0.description) }),
             ])
             let host = FileHost(network: network)
+            // Before anything is shared: a name that means nobody is no reason to share with everybody.
+            let store = SQLiteAccessStore(database: network.database)
+            let access = try await self.access.access(in: store)
+            if case .trusted? = access, try await store.trustedPeers().isEmpty {
+                console.note("nobody is trusted yet; trust somebody with: dig-nat trust add PEER --name NAME")
+            }
             let isReachable = await network.waitForAddresses(
                 atMost: network.configuration.traversal.relays.isEmpty ? Self.routerPatience : Self.relayPatience)
             do {
@@ -74,7 +89,7 @@ struct ShareCommand: DigNatCommand {
                 do { try await host.announceEverything() } catch let error as DiscoveryError {
                     console.warning("what was shared before is not announced: \(error)")
                 }
-                let (contents, files) = try await self.contents(host, console: console)
+                let (contents, files) = try await self.contents(host, access: access, known: try context.knownAddresses(of: network), console: console)
                 try await self.serve(contents, files: files, host: host, announcesAgain: !isReachable, context: context)
             } catch {
                 await host.stop()
@@ -91,10 +106,13 @@ struct ShareCommand: DigNatCommand {
     /// Adds what is to be shared, and prints the links. Whoever has read the last link may ask for the end: nothing is looked up after it.
     ///
     /// - Returns: The contents, and the size of each file in them.
-    private func contents(_ host: FileHost, console: Console) async throws -> ([SharedContent], [ContentHash: UInt64]) {
+    private func contents(
+        _ host: FileHost, access: ContentAccess?, known: KnownAddresses?, console: Console
+    ) async throws -> ([SharedContent], [ContentHash: UInt64]) {
         let store = SharedContentStore(database: host.network.database)
         var files: [ContentHash: UInt64] = [:]
         let addresses = LinkAddresses.select(host.network.addresses)
+        known?.save(addresses)
         if addresses.isEmpty { console.warning("no address to be reached at: only peers that this node connects to can get anything") }
         guard !self.paths.isEmpty else {
             let contents = try await host.contents
@@ -102,27 +120,30 @@ struct ShareCommand: DigNatCommand {
             for content in contents {
                 for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
             }
-            for content in contents { try self.announce(content, addresses: addresses, console: console) }
+            for content in contents { try await self.announce(content, addresses: addresses, host: host, console: console) }
             return (contents, files)
         }
         var contents: [SharedContent] = []
         for path in self.paths {
             let name = URL(fileURLWithPath: path).lastPathComponent
-            let content = try await host.addFile(path, contentID: self.name) { progress in
+            let content = try await host.addFile(path, contentID: self.name, access: access) { progress in
                 console.progress(ProgressSnapshot(.hashing, name: name, byteCount: progress.completed, total: progress.total))
             }
             contents.append(content)
             for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
-            try self.announce(content, addresses: addresses, console: console)
+            try await self.announce(content, addresses: addresses, host: host, console: console)
         }
         return (contents, files)
     }
 
-    private func announce(_ content: SharedContent, addresses: [Multiaddr], console: Console) throws {
+    private func announce(_ content: SharedContent, addresses: [Multiaddr], host: FileHost, console: Console) async throws {
+        let access = try await SQLiteAccessStore(database: host.network.database).access(of: content.contentHash)
         let link = try content.link(addresses: addresses).description
         let files = content.kind == .folder ? ", \(content.fileCount) files" : ""
-        console.note("sharing \(TerminalText.singleLine(content.name)) (\(ByteCount.text(content.byteCount))\(files))")
-        console.result(link, event: content.event("shared", link: link))
+        console.note("sharing \(TerminalText.singleLine(content.name)) (\(ByteCount.text(content.byteCount))\(files))\(access.flatMap(AccessText.words).map { ": \($0)" } ?? "")")
+        var event = content.event("shared", link: link)
+        event["access"] = AccessText.json(access ?? .everyone)
+        console.result(link, event: event)
         guard self.qr else { return }
         // Less to scan: the size and the root come from the holder, the name and two addresses are enough.
         let short = try ShareLink(
@@ -179,7 +200,7 @@ struct ShareCommand: DigNatCommand {
             let addresses = LinkAddresses.select(host.network.addresses)
             for content in contents {
                 // It was a link before, so it is one with other addresses.
-                try? self.announce(content, addresses: addresses, console: console)
+                try? await self.announce(content, addresses: addresses, host: host, console: console)
             }
             return
         }

@@ -72,6 +72,12 @@ struct NetworkOptions: ParsableArguments {
     @Option(name: .customLong("network"), help: ArgumentHelp("Setting: \(Setting.privateNetwork.explanation).", valueName: "name"))
     var privateNetwork: String?
 
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Setting: \(Setting.requireAuthentication.explanation)."))
+    var requireAuthentication: Bool?
+
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp("Setting: \(Setting.anonymous.explanation)."))
+    var anonymous: Bool?
+
     @Option(help: ArgumentHelp("Setting: \(Setting.tlsCertificate.explanation).", valueName: "path"), completion: .file())
     var tlsCertificate: String?
 
@@ -105,6 +111,8 @@ struct NetworkOptions: ParsableArguments {
         if !self.gunListen.isEmpty { settings[.gunListen] = self.gunListen.joined(separator: ",") }
         settings[.announce] = self.announce.map { $0 ? "true" : "false" }
         settings[.privateNetwork] = self.privateNetwork
+        settings[.requireAuthentication] = self.requireAuthentication.map { $0 ? "true" : "false" }
+        settings[.anonymous] = self.anonymous.map { $0 ? "true" : "false" }
         return settings
     }
 }

@@ -1,3 +1,4 @@
+import DIGAccess
 import DIGCircuitRelay
 import DIGCommandLine
 import DIGGun
@@ -73,6 +74,8 @@ struct CommandContext: Sendable {
             .gunListen: .addresses([]),
             .announce: .flag(node.discovery.announces),
             .privateNetwork: .name(""),
+            .requireAuthentication: .flag(node.access.requirePeerAuthentication),
+            .anonymous: .flag(node.access.acceptAnonymousPeers),
             .documentationAddresses: .flag(false),
         ]
     }
@@ -95,6 +98,8 @@ struct CommandContext: Sendable {
         node.downloadRate = self.configuration.rate(.downloadRate).map { Int(clamping: $0) }
         if let discovery = self.configuration.flag(.localDiscovery) { node.localDiscovery = discovery }
         if let count = self.configuration.count(.maximumConnections) { node.maximumConnectionCount = count }
+        if let isRequired = self.configuration.flag(.requireAuthentication) { node.access.requirePeerAuthentication = isRequired }
+        if let isAccepted = self.configuration.flag(.anonymous) { node.access.acceptAnonymousPeers = isAccepted }
         node.traversal = try self.traversal(node.traversal)
         if let certificate = self.configuration.path(.tlsCertificate), let key = self.configuration.path(.tlsKey) {
             node.webSocket.serverCertificate = .init(chainFile: LocalPath.absolute(certificate), privateKeyFile: LocalPath.absolute(key))

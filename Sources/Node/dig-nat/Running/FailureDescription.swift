@@ -56,12 +56,15 @@ enum FailureDescription {
     private static func failure(_ error: TransferError) -> CommandFailure {
         let (status, advice): (CommandStatus, String?) =
             switch error.code {
+            // Somebody has it and may not give it: asking the owner helps, waiting does not.
+            case .noHolders where error.peers.contains { self.isRefusedAccess($0.error) }: (.refused, "ask its owner for a grant, or to be trusted")
             // Nobody is left, and all for the same reason: that is the reason.
             case .noHolders where !error.peers.isEmpty: (self.status(of: error.peers) ?? .notFound, "try again when somebody else shares it; what was verified is kept")
             case .contentMismatch, .corruptChunk, .corruptHashes, .bindingMismatch, .malformedListing:
                 (.verificationFailed, "get it from somebody else; what was verified is kept")
             case .noHolders, .notFound: (.notFound, "check that it is still being shared; what was verified is kept")
             case .refused: (.refused, "ask whoever shares it")
+            case .authenticationRequired, .notAuthorized: (.refused, "ask its owner for a grant, or to be trusted")
             case .stalled, .disconnected: (.unreachable, "run the same command again: it goes on where it was")
             case .diskFull: (.disk, "free some space and run the same command again: it goes on where it was")
             case .notWritable: (.disk, "choose another place with -o, or change its permissions")
@@ -82,6 +85,12 @@ enum FailureDescription {
             error.message = self.withoutAdvice(error.message)
         }
         return CommandFailure(status, message: error.description, advice: advice)
+    }
+
+    /// Whether a holder did not let this node in, rather than lack the content or fail.
+    static func isRefusedAccess(_ error: any Error) -> Bool {
+        guard let error = error as? TransferError else { return false }
+        return [.authenticationRequired, .notAuthorized].contains(error.code) || error.peers.contains { self.isRefusedAccess($0.error) }
     }
 
     /// What the failures of all peers come to; nil if they differ.

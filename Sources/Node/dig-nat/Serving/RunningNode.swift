@@ -21,11 +21,13 @@ struct RunningNode: Sendable {
     var names = false
     /// Says with each set of addresses how others use them.
     var isFirstContact = false
+    /// Where addresses are kept for links that are made beside it.
+    var known: KnownAddresses?
 
     /// Returns when the task is cancelled.
     func run() async throws {
         let host = FileHost(network: self.network)
-        let reachability = ReachabilityReport(network: self.network, console: self.console, isFirstContact: self.isFirstContact)
+        let reachability = ReachabilityReport(network: self.network, console: self.console, isFirstContact: self.isFirstContact, known: self.known)
         let watch = AnnouncementWatch(network: self.network, console: self.console)
         self.console.note("peer \(self.network.identity.peerID); press Ctrl-C to stop")
         let changes = self.network.traversal.environmentChanges
@@ -111,15 +113,17 @@ actor ReachabilityReport {
     private let network: NetworkManager
     private let console: Console
     private let isFirstContact: Bool
+    private let known: KnownAddresses?
     private var addresses: [String] = []
     private var gun: [GunURL] = []
     private var tier: ConnectionTier?
     private var relays = false
 
-    init(network: NetworkManager, console: Console, isFirstContact: Bool) {
+    init(network: NetworkManager, console: Console, isFirstContact: Bool, known: KnownAddresses?) {
         self.network = network
         self.console = console
         self.isFirstContact = isFirstContact
+        self.known = known
     }
 
     func tell() async {
@@ -131,6 +135,7 @@ actor ReachabilityReport {
             // The addresses alone are for pipes.
             let isNew = addresses != self.addresses
             self.addresses = addresses
+            if isNew { self.known?.save(LinkAddresses.select(self.network.addresses)) }
             let event: JSONObject = [
                 "event": "listening", "peer": .string("\(self.network.identity.peerID)"), "addresses": .array(addresses.map { .string($0) }),
                 "gun": .array(gun.map { .string($0.description) }),
