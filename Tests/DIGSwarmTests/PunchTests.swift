@@ -130,6 +130,32 @@ struct PunchTests {
         }
     }
 
+    @Test("a dial that comes before this end's punch begins is expected too, while a relay is what connects to a peer")
+    func early() async throws {
+        try await withNodes(.tcp) { nodes in
+            let circuits = CircuitStandIn(memory: nodes.memory, loop: nodes.group.next())
+            let a = try await nodes.make(listening: false, transports: [nodes.transport, circuits])
+            let b = try await nodes.make(listening: false, transports: [nodes.transport, circuits])
+            try await a.listen(on: [Multiaddr("/ip4/127.0.0.2/tcp/0")])
+            try await b.listen(on: [Multiaddr("/ip4/127.0.0.3/tcp/0")])
+            let relay = try KeyPair.generate().peerID
+            let relayed = try await b.listen(on: [Multiaddr(components: [.memory(0), .p2p(relay.multihash), .p2pCircuit])])
+            #expect(try await a.connect(to: b.localPeer, addresses: relayed).isRelayed)
+            let (group, address) = (nodes.group, a.listenAddresses[0])
+            // Waits for `a` to propose.
+            let upgrade = ConnectionUpgrade(role: .fixed(.listener), expecting: a.localPeer, remoteAddress: address, on: group.next(), swarm: b)
+            let channel = try await TCPTransport(group: group).dial(address, for: .dialBack, on: group.next()) { channel in
+                channel.eventLoop.makeCompletedFuture { try upgrade.start(on: channel) }
+            }
+            try await eventually { a.statistics.inboundHandshakes == 1 }
+            let wrong = try Multiaddr("/ip4/127.0.0.1/tcp/1")
+            let connection = try await a.connect(to: b.localPeer, addresses: [wrong], options: Self.options(.listener))
+            #expect(connection.role == .dialer && !connection.isRelayed)
+            #expect(try await upgrade.result.get().channelBinding == connection.channelBinding)
+            #expect(channel.isActive)
+        }
+    }
+
     @Test("cancelled punches leave no dial, no expectation and no socket behind")
     func cancelled() async throws {
         try await withNodes(.tcp) { nodes in

@@ -39,13 +39,14 @@ struct DCUtRTests {
 
     /// A node on loopback that punches, and dials in no other way.
     ///
-    /// - Parameter acceptsNobody: As if a NAT were before it that kept away all dials.
-    private func makeNode(trusting relays: Set<PeerID> = [], acceptsNobody: Bool = false) async throws -> Node {
+    /// - Parameters:
+    ///   - acceptance: Whose dials get through, and where they seem to come from.
+    private func makeNode(trusting relays: Set<PeerID> = [], acceptance: LoopbackTransport.Acceptance = .asTheyAre) async throws -> Node {
         let group = MultiThreadedEventLoopGroup.singleton
         let circuits = CircuitRelayTransport(logger: self.logger)
         circuits.configuredRelays = relays
         let identity = try KeyPair.generate()
-        let swarm = Swarm(identity: identity, transports: [LoopbackTransport(base: TCPTransport(group: group), acceptsNobody: acceptsNobody), circuits], group: group, logger: self.logger)
+        let swarm = Swarm(identity: identity, transports: [LoopbackTransport(base: TCPTransport(group: group), acceptance: acceptance), circuits], group: group, logger: self.logger)
         circuits.attach(dialer: swarm, router: swarm)
         swarm.register(Echo.protocolID) { stream, _ in
             stream.eventLoop.makeCompletedFuture { try stream.pipeline.syncOperations.addHandler(EchoResponder()) }
@@ -60,12 +61,12 @@ struct DCUtRTests {
     }
 
     /// Runs `body` with a node, and a relay of ours where it has to be.
-    private func withNodes(acceptsNobody: Bool = false, _ body: (_ node: Node, _ relay: Multiaddr, _ service: RelayService) async throws -> Void) async throws {
+    private func withNodes(_ acceptance: LoopbackTransport.Acceptance = .asTheyAre, _ body: (_ node: Node, _ relay: Multiaddr, _ service: RelayService) async throws -> Void) async throws {
         let relay = try await self.makeNode()
         let service = RelayService(
             identity: relay.identity, dialer: relay.swarm, router: relay.swarm, addresses: { relay.swarm.listenAddresses }, logger: self.logger)
         service.setEnabled(true)
-        let node = try await self.makeNode(trusting: [relay.peer], acceptsNobody: acceptsNobody)
+        let node = try await self.makeNode(trusting: [relay.peer], acceptance: acceptance)
         let punching = Task { try await node.puncher.run() }
         let address = try #require(relay.swarm.listenAddresses.first).withPeerID(relay.peer)
         let result: Result<Void, any Error>
@@ -144,18 +145,18 @@ struct DCUtRTests {
         return attempts
     }
 
-    @Test("we begin: CONNECT, CONNECT, SYNC, and both dial; what follows goes over the direct connection")
-    func weBegin() async throws {
-        try await self.withNodes { node, relay, _ in
-            let attempts = try await self.begin(with: .pyLibp2p, node, relay)
+    /// go-libp2p takes the side of the server where the specification gives it the client's (go-libp2p#3171): its dials wait for us to propose.
+    @Test("we begin: CONNECT, CONNECT, SYNC, and both dial; what follows goes over the direct connection", arguments: Implementation.allCases)
+    func weBegin(being other: Implementation) async throws {
+        try await self.withNodes(other == .kubo ? .fromOutside : .asTheyAre) { node, relay, _ in
+            let attempts = try await self.begin(with: other, node, relay)
             #expect(attempts == 1)
         }
     }
 
-    /// go-libp2p takes the side of the server where the specification gives it the client's (go-libp2p#3171).
     @Test("we begin with go-libp2p, whose own dial does not get through: ours does, though both ends wait for the other's handshake at first")
     func weBeginWithGo() async throws {
-        try await self.withNodes(acceptsNobody: true) { node, relay, _ in
+        try await self.withNodes(.nobody) { node, relay, _ in
             let attempts = try await self.begin(with: .kubo, node, relay)
             #expect(attempts == 1)
         }
@@ -187,13 +188,23 @@ struct DCUtRTests {
 
 /// TCP that stays on this machine: 44.44.44.44, which the peers of kubo say it is, is 127.0.0.1.
 private struct LoopbackTransport: Transport {
+    enum Acceptance {
+        case asTheyAre
+        /// From 44.44.44.44, as those who name that address would come.
+        case fromOutside
+        /// As if a NAT were before the node that kept away all dials.
+        case nobody
+    }
+
     let base: TCPTransport
-    let acceptsNobody: Bool
+    let acceptance: Acceptance
+
+    private static let outside = "44.44.44.44"
 
     private static func inside(_ address: Multiaddr) -> Multiaddr? {
         guard case .ip4(let ip)? = address.components.first else { return nil }
         if ip.scope == .loopback { return address }
-        guard "\(ip)" == "44.44.44.44", let loopback = try? Multiaddr("/ip4/127.0.0.1") else { return nil }
+        guard "\(ip)" == Self.outside, let loopback = try? Multiaddr("/ip4/127.0.0.1") else { return nil }
         return Multiaddr(components: loopback.components + address.components.dropFirst())
     }
 
@@ -208,11 +219,19 @@ private struct LoopbackTransport: Transport {
     }
 
     func listen(on address: Multiaddr, initializer: @escaping @Sendable (any Channel, Multiaddr) -> EventLoopFuture<Void>) async throws -> any Listener {
-        guard self.acceptsNobody else { return try await self.base.listen(on: address, initializer: initializer) }
-        return try await self.base.listen(on: address) { channel, _ in
-            // A reset, or the four-tuple would be in use for a while.
-            let isReset = (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)) ?? channel.eventLoop.makeSucceededVoidFuture()
-            return isReset.flatMapThrowing { throw ConnectionError(.closed, "nobody gets in here") }
+        switch self.acceptance {
+        case .asTheyAre: return try await self.base.listen(on: address, initializer: initializer)
+        case .fromOutside:
+            let outside = try Multiaddr("/ip4/\(Self.outside)")
+            return try await self.base.listen(on: address) { channel, remote in
+                initializer(channel, Multiaddr(components: outside.components + remote.components.dropFirst()))
+            }
+        case .nobody:
+            return try await self.base.listen(on: address) { channel, _ in
+                // A reset, or the four-tuple would be in use for a while.
+                let isReset = (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)) ?? channel.eventLoop.makeSucceededVoidFuture()
+                return isReset.flatMapThrowing { throw ConnectionError(.closed, "nobody gets in here") }
+            }
         }
     }
 }

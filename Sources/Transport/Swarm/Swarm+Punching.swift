@@ -74,19 +74,29 @@ extension Swarm {
 
     /// Which side of the handshake an accepted channel takes.
     ///
-    /// Only the host counts: the NAT of a peer that is not punched through may give each of its connections another port.
+    /// Only the host counts: the NAT of a peer that is not punched through may give each of its connections another port. The peer's dial of a punch
+    /// may be here before this end's begins: while some peer is connected by a relay only, it stays open which side a silent channel takes.
     func roleChoice(ofAcceptedFrom remote: Multiaddr) -> RoleChoice {
-        guard let host = remote.host, let expected = self.state.withLock({ $0.punches[host] }) else { return .fixed(.listener) }
-        return .detected(silence: Self.acceptedSilence(expected))
+        guard let host = remote.host else { return .fixed(.listener) }
+        return self.state.withLock { state in
+            if let expected = state.punches[host] { return .detected(silence: Self.acceptedSilence(expected)) }
+            return state.pool.preferred.contains(where: \.isRelayed) ? .detected(silence: nil) : .fixed(.listener)
+        }
     }
 
     /// Until ``forgetPunch(_:)``, what is accepted from the host of `address` may be a dial of a peer that leaves the dialer's side to this end,
     /// whichever side this end was to take: the peer may have it otherwise.
     ///
+    /// What was accepted before and has said nothing yet counts, too.
+    ///
     /// - Returns: What to forget; nil if `options` ask for no such dial.
     func expectPunch(at address: Multiaddr, options: DialOptions) -> ExpectedPunch? {
         guard options.purpose == .punch, let host = address.host else { return nil }
-        self.state.withLock { $0.punches[host, default: .init()].count(1, as: options.role) }
+        let (expected, early) = self.state.withLock { state in
+            state.punches[host, default: .init()].count(1, as: options.role)
+            return (state.punches[host, default: .init()], state.inboundUpgrades.values.filter { $0.remoteAddress.host == host })
+        }
+        for upgrade in early { upgrade.limitSilence(to: Self.acceptedSilence(expected)) }
         return ExpectedPunch(host: host, role: options.role)
     }
 

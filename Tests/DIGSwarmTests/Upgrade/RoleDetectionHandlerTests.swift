@@ -24,7 +24,7 @@ struct RoleDetectionHandlerTests {
         func channelRead(context: ChannelHandlerContext, data: NIOAny) { self.outcome.received.writeImmutableBuffer(self.unwrapInboundIn(data)) }
     }
 
-    func channel(_ silence: Duration = .milliseconds(150)) throws -> (EmbeddedChannel, Outcome) {
+    func channel(_ silence: Duration? = .milliseconds(150)) throws -> (EmbeddedChannel, Outcome) {
         let channel = EmbeddedChannel()
         let outcome = Outcome()
         let promise = channel.eventLoop.makePromise(of: ConnectionRole.self)
@@ -100,6 +100,25 @@ struct RoleDetectionHandlerTests {
         #expect(outcome.role == .dialer)
         #expect(outcome.received == ByteBuffer(bytes: Self.header.prefix(byteCount)))
         try self.expectHeaderOnce(channel)
+        #expect(try channel.finish().isClean)
+    }
+
+    @Test("how long silence is borne may be said later, and again")
+    func limited() throws {
+        let (channel, outcome) = try self.channel(nil)
+        let handler = try channel.pipeline.syncOperations.handler(type: RoleDetectionHandler.self)
+        channel.embeddedEventLoop.advanceTime(by: .seconds(3600))
+        #expect(outcome.role == nil)
+        handler.limitSilence(to: .milliseconds(500))
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(400))
+        handler.limitSilence(to: .milliseconds(150))
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(149))
+        #expect(outcome.role == nil)
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
+        #expect(outcome.role == .dialer)
+        handler.limitSilence(to: .zero)
+        channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        #expect(outcome.role == .dialer && outcome.error == nil)
         #expect(try channel.finish().isClean)
     }
 

@@ -16,6 +16,8 @@ final class ConnectionUpgrade: Sendable {
         /// Makes the channel.
         var dialing: Task<any Channel, any Error>?
         var timer: Scheduled<Void>?
+        /// Waits for the peer to begin.
+        var detection: NIOLoopBound<RoleDetectionHandler>?
         /// The peer may hold the connection for made: the last message of the security handshake has left.
         var isSecured = false
         var isCancelled = false
@@ -70,7 +72,9 @@ final class ConnectionUpgrade: Sendable {
                 self.start(on: channel, as: role)
             case .detected(let silence):
                 let role = channel.eventLoop.makePromise(of: ConnectionRole.self)
-                try channel.pipeline.syncOperations.addHandler(RoleDetectionHandler(silence: silence, promise: role))
+                let detection = RoleDetectionHandler(silence: silence, promise: role)
+                try channel.pipeline.syncOperations.addHandler(detection)
+                self.state.withLock { $0.detection = NIOLoopBound(detection, eventLoop: channel.eventLoop) }
                 // In one turn: the next handler must be there when the detecting one passes on what it has read.
                 role.futureResult.whenComplete { result in
                     switch result {
@@ -83,6 +87,13 @@ final class ConnectionUpgrade: Sendable {
             self.finish(.failure(error))
             throw error
         }
+    }
+
+    /// If the peer has said nothing yet, it has so much time from now before this end takes the dialer's side. Without effect on a channel whose
+    /// side is fixed.
+    func limitSilence(to silence: Duration) {
+        guard let detection = self.state.withLock({ $0.detection }) else { return }
+        detection.eventLoop.execute { detection.value.limitSilence(to: silence) }
     }
 
     private func start(on channel: any Channel, as role: ConnectionRole) {
@@ -187,6 +198,7 @@ final class ConnectionUpgrade: Sendable {
             defer {
                 state.channel = nil
                 state.timer = nil
+                state.detection = nil
             }
             return state
         }

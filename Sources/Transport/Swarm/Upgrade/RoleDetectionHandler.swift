@@ -15,7 +15,9 @@ final class RoleDetectionHandler: ChannelDuplexHandler, RemovableChannelHandler 
     static let headerByteCount = 20
     private static let header: [UInt8] = [19] + Array("/multistream/1.0.0\n".utf8)
 
-    private let silence: Duration
+    /// How long to wait; nil: for as long as ``limitSilence(to:)`` says.
+    private var silence: Duration?
+    private var context: ChannelHandlerContext?
     /// Nil once completed.
     private var promise: EventLoopPromise<ConnectionRole>?
     private var received = ByteBuffer()
@@ -27,12 +29,22 @@ final class RoleDetectionHandler: ChannelDuplexHandler, RemovableChannelHandler 
     private var isDeciding = false
 
     /// - Parameter promise: Succeeds on the event loop; its callbacks add the next handler in that same turn.
-    init(silence: Duration, promise: EventLoopPromise<ConnectionRole>) {
+    init(silence: Duration?, promise: EventLoopPromise<ConnectionRole>) {
         self.silence = silence
         self.promise = promise
     }
 
+    /// From now on.
+    func limitSilence(to silence: Duration) {
+        self.silence = silence
+        self.timer?.cancel()
+        self.timer = nil
+        guard let context, context.channel.isActive else { return }
+        self.start(context)
+    }
+
     func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
         if context.channel.isActive { self.start(context) }
     }
 
@@ -74,11 +86,14 @@ final class RoleDetectionHandler: ChannelDuplexHandler, RemovableChannelHandler 
         context.fireChannelInactive()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.fail() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.fail()
+        self.context = nil
+    }
 
     private func start(_ context: ChannelHandlerContext) {
-        guard self.timer == nil, self.promise != nil else { return }
-        self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(self.silence)) { self.decide(.dialer, context) }
+        guard self.timer == nil, self.promise != nil, let silence else { return }
+        self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(silence)) { self.decide(.dialer, context) }
     }
 
     private func decide(_ role: ConnectionRole, _ context: ChannelHandlerContext) {
