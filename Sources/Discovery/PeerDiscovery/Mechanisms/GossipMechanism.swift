@@ -163,7 +163,9 @@ public final class GossipMechanism: DiscoveryMechanism, Service {
 
     private func judgeOther(_ envelope: SignedEnvelope, publisher: PeerID) -> GossipVerdict {
         let judge = self.state.withLock { $0.judge }
-        let verdict = publisher.matches(envelope.publicKey) ? judge?(envelope) ?? .ignore : .reject
+        // Something of a later version may be of use to others; what says nothing of itself is not.
+        let isSomething = !envelope.payloadType.isEmpty && !envelope.signature.isEmpty && publisher.matches(envelope.publicKey)
+        let verdict = isSomething ? judge?(envelope) ?? .ignore : .reject
         self.state.withLock { state in
             switch verdict {
             case .accept: state.statistics.accepted += 1

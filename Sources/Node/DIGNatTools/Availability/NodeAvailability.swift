@@ -154,9 +154,14 @@ final class NodeAvailability: Service {
         }
     }
 
-    /// Waits until the reports under way are told, or given up.
+    /// Waits until the reports under way are told, or given up; cancelling gives them up.
     func settle() async {
-        for task in self.state.withLock({ Array($0.reports.values) }) { await task.value }
+        let tasks = self.state.withLock { Array($0.reports.values) }
+        await withTaskCancellationHandler {
+            for task in tasks { await task.value }
+        } onCancel: {
+            for task in tasks { task.cancel() }
+        }
     }
 
     /// A file here is not as it was hashed any more; what is nowhere here is not to be announced.
