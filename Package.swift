@@ -231,7 +231,7 @@ let package = Package(
         tests("DIGLocalDiscoveryTests", ["DIGTestSupport", "DIGLocalDiscovery", "DIGNet", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
         tests("DIGTransferTests", ["DIGTestSupport", "DIGTransfer", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGAvailabilityTests", ["DIGAvailability", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, protobuf, logging], resources: [.copy("Fixtures")]),
-        tests("DIGAccessTests", ["DIGAccess", "DIGTransfer", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGTCP", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, protobuf, logging]),
+        tests("DIGAccessTests", ["DIGTestSupport", "DIGAccess", "DIGTransfer", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGTCP", "DIGContent", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, protobuf, logging]),
         tests("DIGStorageTests", ["DIGTestSupport", "DIGStorage", "DIGAccess", "DIGAvailability", "DIGAnnouncement", "DIGTransfer", "DIGTraversal", "DIGKademlia", "DIGGun", "DIGContent", "DIGIdentity", "DIGMultiformats", grdb, logging]),
         tests("DIGCommandLineTests", ["DIGCommandLine", "DIGContent"]),
         tests(
