@@ -209,6 +209,23 @@ struct AccessTests {
         await setup.stop()
     }
 
+    @Test("a node whose key another process of the same directory uses goes by another peer id, and is known by its key all the same")
+    func secondProcess() async throws {
+        let setup = try await Setup(policy: .trustedOnly)
+        try await setup.host.addTrustedPeer(setup.receiverID)
+        var configuration = NodeConfiguration(dataDirectory: setup.receiver.directory.file("node"))
+        configuration.listen = []
+        configuration.localDiscovery = false
+        configuration.discovery = .off
+        let second = try NetworkManager(configuration: configuration)
+        try await second.start()
+        #expect(second.identity.peerID != setup.receiverID)
+        _ = try await FileClient(network: second).fetch(.link(setup.link()), to: .directory(setup.receiver.directory.path)).result()
+        #expect(setup.hasArrived())
+        await second.stop()
+        await setup.stop()
+    }
+
     @Test("trust that ends during a transfer ends the transfer")
     func revokedMeanwhile() async throws {
         let setup = try await Setup(policy: .trustedOnly, byteCount: 30_000_000)
