@@ -9,11 +9,14 @@ try Data("Hello".utf8).write(to: URL(fileURLWithPath: directory + "/shared-files
 let logger = Logger(label: "snippet")
 
 var hosting = FileHostConfiguration(directory: directory + "/shared-files")
-hosting.port = 0
+// The system chooses a port, and the link says where the host is: nobody has to be asked.
+(hosting.port, hosting.localEnabled, hosting.discovery) = (0, false, .off)
 let host = try FileHost(configuration: hosting, logger: logger)
 try await host.start()
 
-let client = try FileClient(configuration: FileClientConfiguration(downloadDirectory: directory + "/downloads"), logger: logger)
+var fetching = FileClientConfiguration(downloadDirectory: directory + "/downloads")
+(fetching.localEnabled, fetching.discovery) = (false, .off)
+let client = try FileClient(configuration: fetching, logger: logger)
 try await client.start()
 for content in try await host.contents {
     let link = try content.link(addresses: host.network.addresses)

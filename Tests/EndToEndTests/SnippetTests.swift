@@ -10,7 +10,7 @@ struct SnippetTests {
             ("ConnectAndPing", "round trip"), ("HashAndProve", "leads to the root"), ("KeysAndSignatures", "Ethereum address"), ("ShareAndFetch", "fetched"),
             ("TransferOverSwarm", "fetched and verified"), ("AskSTUN", "seen as"), ("PunchHole", "reached"), ("TraverseNATs", "connected by"),
             ("FindInDHT", "found"), ("ExchangePeers", "has it"), ("Gossip", "says hello"), ("FindInGun", "has it"), ("FindEverywhere", "found"),
-            ("TrackAvailability", "signed by"),
+            ("TrackAvailability", "signed by"), ("GrantAccess", "who brings the permission: admitted"),
         ])
     func run(_ name: String, says text: String) async throws {
         let executable = try DigNatProcess.executable()
