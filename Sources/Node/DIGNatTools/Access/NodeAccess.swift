@@ -214,6 +214,9 @@ public final class NodeAccess: Service, PeerAuthenticator, Sendable {
         return error.code == .authenticationRequired || error.code == .notAuthorized
     }
 
+    /// Who has not given a content to this node since its last fetch began, and why.
+    func refusals(of content: ContentHash) -> [PeerFailure] { self.refusals.withLock { $0[content] ?? [] } }
+
     private func note(_ refusal: TransferError, _ content: ContentHash, _ peer: PeerID) {
         self.refusals.withLock { refusals in
             guard refusals[content] != nil || refusals.count < Self.maximumRefusalCount else { return }

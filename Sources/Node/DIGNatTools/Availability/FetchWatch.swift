@@ -30,6 +30,9 @@ final class FetchWatch: Sendable {
 
     func progressed(_ progress: TransferProgress) { self.state.withLock { $0.peers = progress.peers } }
 
+    /// Whether anybody is there who delivers, or may.
+    var hasPeers: Bool { self.state.withLock { $0.peers.contains { $0.isConnected } } }
+
     /// A holder could not deliver.
     ///
     /// - Parameter isWhole: Others have delivered everything.

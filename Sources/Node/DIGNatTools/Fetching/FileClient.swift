@@ -298,14 +298,45 @@ public final class FileClient: Sendable {
         do {
             let result = try await self.whileRunning(search) { [target, watching] in
                 let first = try await self.firstHolder(holders, search: search, target: target, options: options)
-                return try await self.transfer(
-                    target, from: holders, first: first, search: search, watch: watch, to: destination, options: options, reporter: watching)
+                return try await self.unlessRefusedByAll(target.contentHash, search: search, watch: watch) {
+                    try await self.transfer(
+                        target, from: holders, first: first, search: search, watch: watch, to: destination, options: options, reporter: watching)
+                }
             }
             watch.ended(result.peers, failures: result.failures, isWhole: true)
             return result
         } catch {
             watch.ended(nil, failures: (error as? TransferError)?.peers ?? [], isWhole: false)
             throw self.network.access.clarified(error, fetching: target.contentHash)
+        }
+    }
+
+    /// How often it is looked whether there is still somebody to wait for.
+    private static let refusalInterval: Duration = .milliseconds(200)
+
+    /// Ends `body` when everybody who has the content does not give it to this node, and nobody else is there to be waited for: that is worth knowing at once.
+    ///
+    /// - Throws: `TransferError` with `.noHolders` and the refusals then.
+    private func unlessRefusedByAll<Value: Sendable>(
+        _ content: ContentHash, search: HolderDialer, watch: FetchWatch, _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                if self.network.localDiscovery != nil { try await Task.sleep(for: Self.localGrace) }
+                await search.discoveryIsExhausted()
+                while true {
+                    try await Task.sleep(for: Self.refusalInterval)
+                    let refusals = self.network.access.refusals(of: content)
+                    guard !refusals.isEmpty, !watch.hasPeers, search.knowsNobody(besides: Set(refusals.map(\.peer))) else { continue }
+                    throw TransferError(.noHolders, "nobody who has \(content) gives it to this node", peers: refusals)
+                }
+            }
+            defer { group.cancelAll() }
+            while let ended = try await group.next() {
+                if let value = ended { return value }
+            }
+            throw CancellationError()
         }
     }
 

@@ -175,6 +175,16 @@ final class HolderDialer: Sendable {
     /// Whether every peer of the link has been tried once.
     var isLinkExhausted: Bool { self.untriedCount.withLock { $0 <= 0 } }
 
+    /// Whether everybody of the link was tried, and everybody who was tried is one of `peers`, lacks the content, or is left out: there is nobody to wait for.
+    func knowsNobody(besides peers: Set<PeerID>) -> Bool {
+        guard self.isLinkExhausted else { return false }
+        let names = Set(peers.map(\.description))
+        return self.log.allSatisfy { names.contains($0.peer) || $0.outcome == Self.lacksIt || $0.outcome.hasPrefix(Self.leftOut) }
+    }
+
+    private static let lacksIt = "connected, does not have it"
+    private static let leftOut = "left out"
+
     /// Whether nobody can come any more.
     var isOver: Bool { self.isLinkExhausted && self.network.localDiscovery == nil && !self.asksDiscovery }
 
@@ -284,7 +294,7 @@ final class HolderDialer: Sendable {
         guard !queue.waiting.isEmpty else { return nil }
         let ranked = self.ranked(queue.waiting)
         for peer in queue.leaveOut(except: ranked) {
-            self.note("\(peer)", self.meetings?.reasonToLeaveOut(peer) ?? "left out")
+            self.note("\(peer)", self.meetings?.reasonToLeaveOut(peer) ?? Self.leftOut)
             // Forgotten before others, should there be too many.
             _ = self.candidates.withLock { $0.lacked(peer, now: .now) }
             self.asking(-1)
@@ -377,7 +387,7 @@ final class HolderDialer: Sendable {
     private func ask(_ connection: any Connection) async {
         let name = "\(connection.remotePeer)"
         do {
-            guard try await self.question(connection) else { return self.note(name, "connected, does not have it") }
+            guard try await self.question(connection) else { return self.note(name, Self.lacksIt) }
             self.note(name, "connected")
             await self.found(connection)
         } catch {
