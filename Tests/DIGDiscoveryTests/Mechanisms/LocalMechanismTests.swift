@@ -60,8 +60,11 @@ struct LocalMechanismTests {
     func candidates() async throws {
         try await self.pair { here, other, _ in
             let manager = try self.manager(LocalMechanism(here))
-            try await eventually { await !self.found(manager).isEmpty }
-            let holders = await self.found(manager)
+            var holders: [DiscoveredHolder] = []
+            try await eventually {
+                holders = await self.found(manager)
+                return !holders.isEmpty
+            }
             #expect(holders.map(\.peer) == [other] && holders.allSatisfy { !$0.isClaimed && $0.sources == [.local] && !$0.addresses.isEmpty })
             #expect(try await manager.announce(AnnouncedContent(Fixture.key(1))).entries.map(\.outcome) == [.taken(by: 1)])
             #expect(try await manager.withdraw(Fixture.key(1)).entries.map(\.outcome) == [.withdrawn])
@@ -80,10 +83,13 @@ struct LocalMechanismTests {
             _ = try await holding.announce(AnnouncedContent(Fixture.key(2)))
             #expect(await self.found(manager).isEmpty)
             #expect(try holding.announceInBackground([AnnouncedContent(Fixture.key(1))]))
-            let holders = await self.found(manager)
-            #expect(holders.map(\.peer) == [other] && holders.allSatisfy { $0.isClaimed && $0.sources == [.local] && !$0.addresses.isEmpty })
+            try await eventually { await self.found(manager).map(\.peer) == [other] }
+            try await eventually {
+                let holders = await self.found(manager)
+                return !holders.isEmpty && holders.allSatisfy { $0.isClaimed && $0.sources == [.local] && !$0.addresses.isEmpty }
+            }
             try await holding.withdraw(Fixture.key(1))
-            #expect(await self.found(manager).isEmpty)
+            try await eventually { await self.found(manager).isEmpty }
         }
     }
 

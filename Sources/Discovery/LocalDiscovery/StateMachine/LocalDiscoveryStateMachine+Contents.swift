@@ -80,11 +80,10 @@ extension LocalDiscoveryStateMachine {
         guard let key = LocalKey(content), var question = self.questions[key] else { return }
         let known = question.holders[instance]
         if lifetime == .zero {
-            guard var known else { return }
-            known.expires = min(known.expires, now + Self.goodbyeLifetime)
-            known.halfLife = now
-            question.holders[instance] = known
-            self.questions[key] = question
+            // At once: nobody else answers under the name of that instance, for whom RFC 6762 §10.1 leaves a second.
+            guard known != nil else { return }
+            self.questions[key]?.holders[instance] = nil
+            if let peer = self.entries[instance]?.peer { self.reportHolding(key, of: peer, now: now) }
             return
         }
         guard known != nil || question.holders.count < self.configuration.maximumPeerCount else {
