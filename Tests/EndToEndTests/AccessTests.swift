@@ -90,8 +90,12 @@ struct AccessTests {
         let holder = try await self.workspace.share("holder", [try self.workspace.write(self.bytes, to: "film.bin"), "--only-trusted"])
         let other = try self.workspace.write(SampleFile.bytes(1000, seed: 7), to: "other.bin")
         let second = try await self.workspace.share("second", [other, "--only-trusted"])
-        let granted = try await self.grant("\(holder.link)")
+        // By its path: the addresses are those of the node that runs.
+        let granted = try await self.grant(self.workspace.source + "/film.bin", "--note", "for the party")
+        let link = try ShareLink(parsing: granted.link)
+        #expect(link.peers == holder.link.peers && link.descriptor == holder.link.descriptor && link.name == "film.bin")
         self.expectGot(try await self.get("anybody", granted.link, as: "a.bin"), "a.bin")
+        #expect(try await self.workspace.run("holder", ["grant", "ls"]).first("grant")?["note"].string == "for the party")
         // The token of one host at another.
         let token = try #require(try ShareLink(parsing: granted.link).token)
         let forged = try second.link.withToken(token)
