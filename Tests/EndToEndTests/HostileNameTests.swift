@@ -60,7 +60,7 @@ struct HostileNameTests {
         let peer = try await HostilePeer.start(self.file) { $0.listing = listing }
         let link = try ShareLink(
             contentHash: ContentHash(digest: SHA256Digest(hashing: listing)), kind: .folder, name: "folder", peers: [peer.address])
-        let result = try await self.workspace.run("receiver", ["get", "\(link)", "--timeout", "1"])
+        let result = try await self.workspace.run("receiver", ["get", "\(link)", "--timeout", "3"])
         result.expectFailure(4, "whoever made the folder is to blame")
         #expect(self.workspace.downloaded.allSatisfy { $0 == "folder" })
         #expect(Workspace.names(in: self.workspace.downloads + "/folder") == [])
@@ -124,7 +124,7 @@ struct HostileNameTests {
     func otherContent() async throws {
         let holder = try await self.workspace.share("holder", [try self.workspace.write([1, 2, 3], to: "film.bin")])
         let link = try ShareLink(descriptor: self.file.descriptor, name: "x", peers: holder.link.peers)
-        let result = try await self.workspace.run("receiver", ["get", "\(link)", "--timeout", "1"])
+        let result = try await self.workspace.run("receiver", ["get", "\(link)", "--timeout", "3"])
         result.expectFailure(3, "does not hold it")
         #expect(!self.workspace.downloaded.contains("x"))
     }
@@ -134,7 +134,7 @@ struct HostileNameTests {
         let holder = try await self.workspace.share("holder", [try self.workspace.write(self.file.bytes, to: "film.bin")])
         let stranger = try await HostilePeer.start(self.file)
         let impostor = try holder.address.removingPeerID().withPeerID(stranger.peerID)
-        let wrong = try await self.workspace.run("receiver", ["get", "\(try holder.link.with(peers: [impostor]))", "--timeout", "1"])
+        let wrong = try await self.workspace.run("receiver", ["get", "\(try holder.link.with(peers: [impostor]))", "--timeout", "3"])
         wrong.expectFailure(7, "\(stranger.peerID)")
         try await holder.process.killed()
         let gone = try await self.workspace.run("receiver", ["get", "\(holder.link)", "--timeout", "1"])

@@ -85,7 +85,7 @@ struct HostilePeerTests {
 
         // Alone: its own error, the peer named, what was proven before kept, no file.
         let alone = try ShareLink(contentHash: hash, name: "film.bin", peers: [liar.address])
-        let failed = try await workspace.run("alone", ["get", "\(alone)", "--timeout", "1"])
+        let failed = try await workspace.run("alone", ["get", "\(alone)", "--timeout", "3"])
         failed.expectFailure(lie.exitCode, lie.message, "\(liar.peerID)")
         #expect(!workspace.downloaded.contains("film.bin"))
         let unfinished = try await workspace.run("alone", ["ls"]).first("unfinished")

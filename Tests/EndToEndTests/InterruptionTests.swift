@@ -100,13 +100,14 @@ struct InterruptionTests {
 
     @Test("a file that changes while it is shared is not delivered any more")
     func fileChanges() async throws {
-        let holder = try await self.holder()
+        // Slow enough that it is under way when the file changes.
+        let holder = try await self.holder(rate: "256KiB")
         let process = try await self.begun(holder.link.bare(name: "film.bin"))
         try self.workspace.write(self.bytes.reversed(), to: "film.bin")
         _ = try await holder.process.event("changed")
         process.signal(SIGTERM)
         try await process.end()
-        let refused = try await self.workspace.run("receiver", ["get", "\(holder.link)", "--timeout", "1"])
+        let refused = try await self.workspace.run("receiver", ["get", "\(holder.link)", "--timeout", "3"])
         // Whichever it meets first: the file, or that it is not listed any more.
         #expect(refused.exitCode == 3 || refused.exitCode == 6, "\(refused)")
         #expect(refused.outputText.contains("the peer does not hold it") || refused.outputText.contains("not the one any more that it shared"), "\(refused)")
