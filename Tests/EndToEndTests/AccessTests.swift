@@ -82,6 +82,15 @@ struct AccessTests {
         self.expectRefusal(try await self.get("friend", granted.link, as: "c.bin"), "revoked", named: "c.bin")
         #expect(try await self.workspace.run("holder", ["grant", "ls"]).first("grant") { $0["id"].string == granted.id }?["revoked"].boolean == true)
         try await self.workspace.run("holder", ["grant", "revoke", "0123"]).expectFailure(3, "0123")
+
+        // One that is over soon: it may still be good the first times.
+        let short = try await self.grant("\(holder.link)", "--to", friend, "--expires", "1s")
+        var last: DigNatProcess.State?
+        for number in 0..<50 {
+            last = try await self.get("friend", short.link, as: "short\(number).bin")
+            if last?.exitCode != 0 { break }
+        }
+        self.expectRefusal(try #require(last), "expired", named: "none")
         self.workspace.expectNothingElseTouched()
     }
 

@@ -103,6 +103,22 @@ struct AvailabilityTests {
         self.workspace.expectNothingElseTouched()
     }
 
+    @Test("who has delivered is known, and that it has not what it had as well, without any discovery")
+    func known() async throws {
+        let path = try self.workspace.write(self.bytes, to: "film.bin")
+        let holder = try await self.workspace.share("holder", [path])
+        let peer = "\(try #require(try holder.address.peerID))"
+        try await self.workspace.run("receiver", ["get", "\(holder.link)", "-o", self.workspace.downloads + "/1.bin"]).expectSuccess()
+        let known = try #require(try await self.status("receiver", "\(holder.link)", of: peer))
+        #expect(known["status"].string == "available" && (known["provedMs"].number ?? 0) > 0, "\(known)")
+        #expect((known["reputation"]["success"].number ?? 0) > 0.5)
+        let text = try await self.workspace.run("receiver", ["status", "\(holder.link)"], json: false)
+        #expect(text.outputText.hasPrefix("available    \(peer)\n    has proven that it has it"))
+        try FileManager.default.removeItem(atPath: path)
+        try await self.workspace.run("receiver", ["get", "\(holder.link)", "-o", self.workspace.downloads + "/2.bin", "--timeout", "3"]).expectFailure(3)
+        #expect(try await self.status("receiver", "\(holder.link)", of: peer)?["status"].string == "unavailable")
+    }
+
     @Test("a report is signed, told to others, kept, and proven again without a network")
     func reports() async throws {
         let network = try await self.network()

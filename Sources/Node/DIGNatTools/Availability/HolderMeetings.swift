@@ -83,8 +83,10 @@ struct HolderMeetings: Sendable {
         self.conclude(HolderVerdict(failure: error.code, isClaimed: self.isClaimed(peer), isOnline: isOnline), peer)
     }
 
-    /// It gave so much that was proven.
+    /// It gave so much that was proven: it has it, whether anybody but a link says so or not.
     func transferred(_ byteCount: UInt64, over duration: Duration, from peer: PeerID) {
+        // Where there is no room for it, its reputation grows all the same.
+        do throws(AvailabilityError) { try self.manager.claimed(by: peer, content: self.content) } catch {}
         self.manager.experienced(.transferred(byteCount: byteCount, over: duration), of: peer, content: self.content)
     }
 
