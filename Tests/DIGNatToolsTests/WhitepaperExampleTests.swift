@@ -68,8 +68,9 @@ struct WhitepaperExampleTests {
         try holder.directory.write("film.bin", byteCount: 100_000, seed: 2)
 
         var options = FetchOptions()
-        options.searchTimeout = .seconds(2)
-        options.scheduling.holderTimeout = .milliseconds(500)
+        options.searchTimeout = .seconds(20)
+        // Not before the holder has been asked, also where the machine has other things to do.
+        options.scheduling.holderTimeout = .seconds(5)
         await #expect(throws: (any Error).self) {
             try await FileClient(network: receiver.network).fetch(.link(link), to: .directory(receiver.directory.path), options: options).result()
         }

@@ -10,7 +10,7 @@ import Testing
 
 @testable import DIGNatTools
 
-@Suite("Who really has it, in a node", .timeLimit(.minutes(3)))
+@Suite("Who really has it, in a node", .serialized, .timeLimit(.minutes(3)))
 struct NodeAvailabilityTests {
     private func wait(_ condition: () async throws -> Bool) async throws {
         while try await !condition() { try await Task.sleep(for: .milliseconds(10)) }
@@ -93,8 +93,10 @@ struct NodeAvailabilityTests {
 
             try FileManager.default.removeItem(atPath: path)
             // It is found out when somebody asks: the one who asks, and the holder itself, which takes its word back.
-            await #expect(throws: (any Error).self) { _ = try await self.fetch(hash, receiver, searchTimeout: .seconds(8)) }
-            try await self.wait { receiver.network.availability.status(of: self.peer(holder), for: hash) == .unavailable }
+            try await self.wait {
+                await #expect(throws: (any Error).self) { _ = try await self.fetch(hash, receiver, searchTimeout: .seconds(8)) }
+                return receiver.network.availability.status(of: self.peer(holder), for: hash) == .unavailable
+            }
             try await self.wait { contact.network.availability.status(of: self.peer(holder), for: hash) == .unavailable }
             #expect(receiver.network.availability.filterPeersByContentStatus([self.peer(holder)], for: hash).isEmpty)
 

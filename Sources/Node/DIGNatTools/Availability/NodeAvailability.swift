@@ -37,20 +37,21 @@ final class NodeAvailability: Service {
     private let traversal: NATTraversalManager
     private let discovery: NodeDiscovery
     private let contents: ContentRegistry
-    private let hostEvents: HostEventHub
+    private let changedContents: AsyncStream<ContentHash>
     private let allowsPrivateAddresses: Bool
     private let logger: Logger
     private let state: Mutex<State>
 
+    /// - Parameter changedContents: What is found not to be on disk as it was hashed.
     init(
-        swarm: Swarm, identity: KeyPair, traversal: NATTraversalManager, discovery: NodeDiscovery, contents: ContentRegistry, hostEvents: HostEventHub,
+        swarm: Swarm, identity: KeyPair, traversal: NATTraversalManager, discovery: NodeDiscovery, contents: ContentRegistry, changedContents: AsyncStream<ContentHash>,
         database: NodeDatabase, configuration: NodeConfiguration, logger: Logger
     ) {
         self.swarm = swarm
         self.traversal = traversal
         self.discovery = discovery
         self.contents = contents
-        self.hostEvents = hostEvents
+        self.changedContents = changedContents
         self.allowsPrivateAddresses = configuration.discovery.allowsPrivateAddresses
         self.logger = logger
         self.state = Mutex(State())
@@ -95,7 +96,7 @@ final class NodeAvailability: Service {
                 }
             }
             group.addTask { await self.discovery.manager.listen { self.heard($0) } }
-            group.addTask { for await case .contentChanged(let hash) in self.hostEvents.subscribe() { await self.withdrawIfGone(hash) } }
+            group.addTask { for await hash in self.changedContents { await self.withdrawIfGone(hash) } }
             // It throws when the task is cancelled, which ends this as well.
             do { try await gracefulShutdown() } catch {}
             group.cancelAll()

@@ -140,7 +140,11 @@ public final class NetworkManager: Service, Sendable {
         let events = HostEventHub()
         self.hostEvents = events
         self.shared = SharedContentStore(database: self.database)
-        self.contents = ContentRegistry(shared: self.shared) { events.emit(.contentChanged($0)) }
+        let changed = AsyncStream.makeStream(of: ContentHash.self, bufferingPolicy: .bufferingNewest(1_024))
+        self.contents = ContentRegistry(shared: self.shared) {
+            events.emit(.contentChanged($0))
+            changed.continuation.yield($0)
+        }
         self.access = NodeAccess(
             identity: self.identity, ownKey: ownKey, policy: configuration.access, configuration: configuration.authentication, database: self.database,
             logger: logger)
@@ -148,7 +152,7 @@ public final class NetworkManager: Service, Sendable {
             provider: self.contents, gate: self.access.host, configuration: configuration.transferHost, threadPool: self.threadPool, uploadLimiter: self.uploadLimiter, logger: logger,
             sessionEnded: { events.emit(.sessionEnded($0, byteCounts: $1)) })
         self.nodeAvailability = NodeAvailability(
-            swarm: swarm, identity: self.identity, traversal: self.traversal, discovery: self.discovery, contents: self.contents, hostEvents: events,
+            swarm: swarm, identity: self.identity, traversal: self.traversal, discovery: self.discovery, contents: self.contents, changedContents: changed.stream,
             database: self.database, configuration: configuration, logger: logger)
         self.nodeAvailability.setAuthenticator(self.access)
     }
