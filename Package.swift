@@ -240,7 +240,7 @@ let package = Package(
                 "dig-nat", "DIGCommandLine", "DIGNatTools", "DIGStorage", "DIGTraversal", "DIGTransfer", "DIGSwarm", "DIGSTUN", "DIGUDP", "DIGNet", "DIGContent", "DIGIdentity", "DIGMultiformats",
                 "DIGAnnouncement", "DIGDiscovery", "DIGKademlia", "DIGGun", "DIGPeerExchange", "DIGGossipSub", "DIGAccess", "DIGAvailability", nioCore, nioPosix, argumentParser, logging,
             ]),
-        tests("DIGNatToolsTests", ["DIGNatTools", "DIGAccess", "DIGAvailability", "DIGGossipSub", "DIGAnnouncement", "DIGDiscovery", "DIGGun", "DIGPeerExchange", "DIGKademlia", "DIGLocalDiscovery", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
+        tests("DIGNatToolsTests", ["DIGNatTools", "DIGStorage", "DIGAccess", "DIGAvailability", "DIGGossipSub", "DIGAnnouncement", "DIGDiscovery", "DIGGun", "DIGPeerExchange", "DIGKademlia", "DIGLocalDiscovery", "DIGSwarm", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGNet", "DIGNetTesting", "DIGTransfer", nioCore, nioPosix, logging]),
         tests(
             "InteropTests",
             ["DIGAutoNAT", "DIGCircuitRelay", "DIGHolePunching", "DIGKademlia", "DIGGossipSub", "DIGLocalDiscovery", "DIGContent", "DIGSwarm", "DIGNet", "DIGTCP", "DIGWebSocket", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, logging]),
