@@ -172,7 +172,7 @@ final class LocalDiscoveryDriver: @unchecked Sendable {
         let id = ID(rawValue: self.nextID)
         self.nextID += 1
         self.sockets[interface] = Socket(id: id, group: group, channel: nil)
-        func initializer(isUnicast: Bool) -> @Sendable (any Channel) -> EventLoopFuture<Void> {
+        @Sendable func initializer(isUnicast: Bool) -> @Sendable (any Channel) -> EventLoopFuture<Void> {
             { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(MulticastHandler(id: id, isUnicast: isUnicast, driver: self))

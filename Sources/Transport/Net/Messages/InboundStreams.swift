@@ -1,4 +1,4 @@
-package import DIGIdentity
+import DIGIdentity
 import Synchronization
 
 /// The streams that peers have opened for one protocol: so many at a time, so many of each peer, each served by a task of its own.
