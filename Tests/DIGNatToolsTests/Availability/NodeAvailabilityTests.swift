@@ -51,6 +51,12 @@ struct NodeAvailabilityTests {
         return try await FileClient(network: node.network).fetch(.contentHash(hash), to: .directory(directory), options: options).result()
     }
 
+    /// And gives others a moment to hear it: whoever says the same again and again is not listened to.
+    private func announceAgain(_ hash: ContentHash, _ node: TestNode) async throws {
+        try await node.network.discovery.manager.announce(AnnouncedContent(RendezvousKey(hash)))
+        try await Task.sleep(for: .milliseconds(500))
+    }
+
     /// Claims to have it, signed, as others hear it.
     private func claim(_ holder: TestNode, _ hash: ContentHash, heardBy nodes: [TestNode]) throws {
         let announcement = ContentAnnouncement(
@@ -80,7 +86,7 @@ struct NodeAvailabilityTests {
             if byGossip {
                 try await self.wait {
                     if others.allSatisfy({ !$0.network.availability.holders(of: hash).isEmpty }) { return true }
-                    try await holder.network.discovery.manager.announce(AnnouncedContent(RendezvousKey(hash)))
+                    try await self.announceAgain(hash, holder)
                     return false
                 }
             }
@@ -139,7 +145,7 @@ struct NodeAvailabilityTests {
             // Before the mesh has formed it would be heard in the middle only.
             let other = ContentHash(digest: SHA256Digest(hashing: [2]))
             try await self.wait {
-                try await reporter.network.discovery.manager.announce(AnnouncedContent(RendezvousKey(other)))
+                try await self.announceAgain(other, reporter)
                 return far.network.availability.holder(self.peer(reporter), of: other) != nil
             }
             #expect(try await reporter.network.availability.reportContentUnavailable(liar.peerID, hash) > 0)

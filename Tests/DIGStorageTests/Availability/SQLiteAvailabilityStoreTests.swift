@@ -123,6 +123,17 @@ struct SQLiteAvailabilityStoreTests {
         let kept = try await self.open().records(about: nil, limit: 10)
         #expect(kept == [json, other, again, elsewhere].map(\.record))
         for record in kept { _ = try record.verified() }
+        // As many as there is room for, the latest.
+        var limits = AvailabilityStorageLimits()
+        limits.recordByteCount = kept.prefix(2).reduce(0) { sum, record in
+            switch record.form {
+            case .envelope(let envelope): sum + envelope.encoded.count
+            case .json(let data): sum + data.json.count
+            }
+        }
+        let small = try self.open(limits)
+        try await small.save(.init(records: [json]))
+        #expect(try await small.records(about: nil, limit: 10) == [json, other].map(\.record))
     }
 
     @Test("peers not met for longest are forgotten")

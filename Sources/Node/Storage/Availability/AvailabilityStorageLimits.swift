@@ -6,6 +6,8 @@ public struct AvailabilityStorageLimits: Hashable, Sendable {
     public var peerCount = 10_000
     /// Signed records; those received first go first.
     public var recordCount = 50_000
+    /// Of the signed records together; an announcement with many addresses has 6 KiB.
+    public var recordByteCount = 40 << 20
 
     public init() {}
 }

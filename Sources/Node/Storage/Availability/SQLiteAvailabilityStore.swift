@@ -81,11 +81,11 @@ public struct SQLiteAvailabilityStore: AvailabilityStore {
                             (SELECT peer FROM availability_reputation ORDER BY seen_ms DESC LIMIT -1 OFFSET ?)
                         """, arguments: [max(0, limits.peerCount)])
             }
-            try Self.save(changes.records, limit: limits.recordCount, in: database)
+            try Self.save(changes.records, limits: limits, in: database)
         }
     }
 
-    private static func save(_ records: [AvailabilityContents.Record], limit: Int, in database: Database) throws {
+    private static func save(_ records: [AvailabilityContents.Record], limits: AvailabilityStorageLimits, in database: Database) throws {
         guard !records.isEmpty else { return }
         // The new one is the latest: it gets a number of its own.
         let remove = try database.cachedStatement(sql: "DELETE FROM availability_record WHERE identity = ?")
@@ -98,7 +98,13 @@ public struct SQLiteAvailabilityStore: AvailabilityStore {
             try add.execute(arguments: [identity, entry.holder.content.data, form, Data(bytes), Int64(clamping: entry.record.receivedMilliseconds)])
         }
         try database.execute(
-            sql: "DELETE FROM availability_record WHERE id IN (SELECT id FROM availability_record ORDER BY id DESC LIMIT -1 OFFSET ?)", arguments: [max(0, limit)])
+            sql: "DELETE FROM availability_record WHERE id IN (SELECT id FROM availability_record ORDER BY id DESC LIMIT -1 OFFSET ?)",
+            arguments: [max(0, limits.recordCount)])
+        try database.execute(
+            sql: """
+                DELETE FROM availability_record WHERE id IN
+                    (SELECT id FROM (SELECT id, sum(length(record)) OVER (ORDER BY id DESC) AS total FROM availability_record) WHERE total > ?)
+                """, arguments: [max(0, limits.recordByteCount)])
     }
 
     /// - Throws: ``StorageError``.
