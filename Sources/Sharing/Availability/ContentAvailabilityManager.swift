@@ -328,7 +328,12 @@ public final class ContentAvailabilityManager: Service, Sendable {
             return !state.hasRun
         }
         guard isFirst else { return }
-        let contents = try await self.store.load()
+        let contents: AvailabilityContents
+        do { contents = try await self.store.load() } catch {
+            // Ended before it began, as a rule: what was taken in meanwhile is kept all the same.
+            await self.save()
+            throw error
+        }
         let now = self.clock.nowMilliseconds()
         self.state.withLock { $0.table.restore(contents.holders, reputations: contents.reputations, nowMilliseconds: now) }
         self.wake.yield()
