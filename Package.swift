@@ -166,7 +166,7 @@ let package = Package(
             protos: ["Generated/access.proto"]),
 
         // Node: everything put together
-        room("DIGStorage", "Node/Storage", ["DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", "DIGAccess", "DIGAvailability", "DIGTraversal", "DIGKademlia", "DIGGun", grdb, logging]),
+        room("DIGStorage", "Node/Storage", ["DIGAnnouncement", "DIGContent", "DIGIdentity", "DIGMultiformats", "DIGTransfer", "DIGAccess", "DIGAvailability", "DIGTraversal", "DIGKademlia", "DIGGun", grdb, logging]),
         room(
             "DIGNatTools", "Node/DIGNatTools",
             [

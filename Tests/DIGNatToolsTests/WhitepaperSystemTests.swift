@@ -1,3 +1,4 @@
+import DIGAnnouncement
 import DIGAvailability
 import DIGContent
 import DIGGun
@@ -44,7 +45,7 @@ struct WhitepaperSystemTests {
         try await host.start()
         let hostContentManager = host.network.availability
         #expect(hostContentManager.configuration.contentLifetime == .seconds(3600) && hostContentManager.configuration.reannounceInterval == .seconds(1800))
-        let fileInfo = try await host.addFile(video, contentID: "my-awesome-video")
+        let fileInfo = try await host.addFile(video, contentID: "my-awesome-video", announceLevel: .high)
         try await hostContentManager.announceContentAvailable(fileInfo.contentHash, port: 8080, contentID: "my-awesome-video")
 
         // File client set-up.

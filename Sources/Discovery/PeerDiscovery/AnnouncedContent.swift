@@ -8,10 +8,13 @@ public struct AnnouncedContent: Hashable, Sendable {
     public var port: UInt16?
     /// The content's name. At most 256 bytes are announced.
     public var contentID: String?
+    /// How eagerly it is kept known.
+    public var level: AnnounceLevel
 
-    public init(_ key: RendezvousKey, port: UInt16? = nil, contentID: String? = nil) {
+    public init(_ key: RendezvousKey, port: UInt16? = nil, contentID: String? = nil, level: AnnounceLevel = .medium) {
         self.key = key
         self.port = port
         self.contentID = contentID
+        self.level = level
     }
 }

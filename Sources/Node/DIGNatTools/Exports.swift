@@ -1,5 +1,6 @@
 // What the API of this module is written in: one import is enough.
 @_exported public import DIGAccess
+@_exported public import DIGAnnouncement
 @_exported public import DIGAvailability
 @_exported public import DIGContent
 @_exported public import DIGDiscovery

@@ -82,6 +82,32 @@ struct AnnouncementScheduleTests {
         #expect(Set(intervals).count > 40)
     }
 
+    /// Seconds after which it is announced again, at the earliest and at the latest.
+    @Test(
+        "how eagerly a content is kept known is its own choice",
+        arguments: [(AnnounceLevel.high, 720.0...855.0), (.medium, 1_440.0...1_710.0), (.low, 2_880.0...3_420.0)])
+    func levels(level: AnnounceLevel, seconds: ClosedRange<Double>) throws {
+        for seed in 0..<20 {
+            var generator = SeededGenerator(seed: UInt64(seed))
+            var schedule = self.schedule([.pex, .dht], keeping: [.dht])
+            _ = schedule.announce(AnnouncedContent(Fixture.key(1), level: level), now: self.start)
+            #expect(self.work(&schedule, at: self.start, using: &generator).jobs.count == 2)
+            let first = try self.deadline(&schedule, self.start)
+            #expect(seconds.contains((first - self.start) / .seconds(1)))
+            // Who keeps announcing is asked again only for what is to be known in any case.
+            let end = self.start + .seconds(seconds.upperBound)
+            var mechanisms: Set<Int> = []
+            while let next = schedule.deadline(now: end), next <= end {
+                let jobs = self.work(&schedule, at: next, using: &generator) { job in
+                    mechanisms.insert(job.mechanism)
+                    return nil
+                }.jobs
+                if jobs.isEmpty { break }
+            }
+            #expect(mechanisms == (level == .high ? [0, 1] : [0]))
+        }
+    }
+
     @Test("a record that is believed for an hour outlives the loss of any one announcement")
     func loss() throws {
         for seed in 1...100 as ClosedRange<UInt64> {

@@ -36,7 +36,7 @@ struct SQLiteAccessStoreTests {
     func share(_ hash: ContentHash, _ paths: [String], isFolder: Bool) async throws {
         try await self.database.write { database in
             try database.execute(
-                sql: "INSERT INTO share VALUES (?, ?, 'n', NULL, 1, ?, 1)", arguments: [Data(hash.digest.bytes), paths.first ?? "/f", isFolder ? Data([1]) : nil])
+                sql: "INSERT INTO share (content_hash, path, name, size, listing, added_ms) VALUES (?, ?, 'n', 1, ?, 1)", arguments: [Data(hash.digest.bytes), paths.first ?? "/f", isFolder ? Data([1]) : nil])
             for path in paths { try database.execute(sql: "INSERT INTO share_file VALUES (?, ?)", arguments: [Data(hash.digest.bytes), path]) }
         }
     }

@@ -1,3 +1,4 @@
+import DIGAnnouncement
 import DIGContent
 import DIGIdentity
 import DIGStorage
@@ -23,12 +24,12 @@ struct SharedContentStoreTests {
     private func hash(_ path: String) async throws -> HashedFile { try await FileHasher(threadCount: 1).hash(fileAt: path) }
 
     /// Hashes, saves and shares a file.
-    private func share(_ path: String, contentID: String? = nil) async throws -> (share: Share, file: HashedFile) {
+    private func share(_ path: String, contentID: String? = nil, announceLevel: AnnounceLevel = .medium) async throws -> (share: Share, file: HashedFile) {
         let file = try await self.hash(path)
         try await self.store.save([(path, file)])
         let share = Share(
             contentHash: file.descriptor.contentHash, kind: .file, path: path, name: path.split(separator: "/").last.map(String.init) ?? "",
-            contentID: contentID, byteCount: file.descriptor.size, added: Date(timeIntervalSince1970: 1_000))
+            contentID: contentID, announceLevel: announceLevel, byteCount: file.descriptor.size, added: Date(timeIntervalSince1970: 1_000))
         try await self.store.add(share, paths: [path])
         return (share, file)
     }
@@ -36,7 +37,7 @@ struct SharedContentStoreTests {
     @Test("a file comes back as it was saved", arguments: [0, 1, 65_536, 200_000])
     func roundTrip(size: Int) async throws {
         let path = try self.directory.file("a", self.bytes(size))
-        let (share, file) = try await self.share(path, contentID: "my/file")
+        let (share, file) = try await self.share(path, contentID: "my/file", announceLevel: .low)
         #expect(try await self.store.shares() == [share])
         #expect(try await self.store.share(share.contentHash) == share)
         #expect(try await self.store.shares(atPathOrContentID: path) == [share])

@@ -207,7 +207,8 @@ struct AnnouncementSchedule {
         if Self.isSuccess(outcome) {
             slot.failures = 0
             self.lanes[job.mechanism].open.remove(key)
-            slot.due = job.isWithdrawal || keepsAnnouncing ? nil : now + self.interval(using: &generator)
+            let level = job.content.level
+            slot.due = job.isWithdrawal || keepsAnnouncing && level != .high ? nil : now + self.interval(level, using: &generator)
         } else {
             let retry = now + self.retryInterval(after: slot.failures, using: &generator)
             slot.failures += 1
@@ -383,8 +384,8 @@ struct AnnouncementSchedule {
     /// Others may believe it.
     private static func mayBeTaken(_ outcome: Outcome) -> Bool { outcome == .timedOut || Self.isSuccess(outcome) }
 
-    private func interval(using generator: inout some RandomNumberGenerator) -> Duration {
-        self.configuration.reannounceInterval * Double.random(in: 0.8...0.95, using: &generator)
+    private func interval(_ level: AnnounceLevel, using generator: inout some RandomNumberGenerator) -> Duration {
+        min(self.configuration.reannounceInterval * level.intervalFactor, self.configuration.announcementLifetime) * Double.random(in: 0.8...0.95, using: &generator)
     }
 
     private func retryInterval(after failures: Int, using generator: inout some RandomNumberGenerator) -> Duration {

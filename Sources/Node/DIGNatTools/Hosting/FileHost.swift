@@ -1,5 +1,5 @@
 public import DIGAccess
-import DIGAnnouncement
+public import DIGAnnouncement
 public import DIGContent
 import DIGDiscovery
 import DIGIdentity
@@ -102,17 +102,18 @@ public final class FileHost: Sendable {
     ///
     /// - Parameters:
     ///   - contentID: A name others can ask for it by: whoever asks this node is answered with a signed record.
+    ///   - announceLevel: How eagerly others are told of it. Nil: as it was; medium if nothing was said before.
     ///   - access: Who may have it, from the first moment on. Nil: as it was; everybody if nothing was said before.
     ///   - progress: Bytes hashed so far and in all; from any thread.
     /// - Throws: `ContentError` about what cannot be read or named, `AccessError` if there are too many rules, `StorageError`.
     @discardableResult
     public func addFile(
-        _ path: String, contentID: String? = nil, access: ContentAccess? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
+        _ path: String, contentID: String? = nil, announceLevel: AnnounceLevel? = nil, access: ContentAccess? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
     ) async throws -> SharedContent {
         let absolute = Self.absolute(path)
         var before: [SharedContent] = []
         for share in try await self.store.shares(atPathOrContentID: absolute) where share.path == absolute { before.append(try await self.content(of: share)) }
-        let content = try await self.add(path, contentID: contentID, access: access, progress: progress)
+        let content = try await self.add(path, contentID: contentID, announceLevel: announceLevel, access: access, progress: progress)
         // What was here before and is nowhere else has been told to others.
         for old in before where old.contentHash != content.contentHash {
             if try await self.store.share(old.contentHash) == nil { self.withdraw(old, besides: content) }
@@ -123,16 +124,18 @@ public final class FileHost: Sendable {
 
     @discardableResult
     private func add(
-        _ path: String, contentID: String? = nil, access: ContentAccess? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
+        _ path: String, contentID: String? = nil, announceLevel: AnnounceLevel? = nil, access: ContentAccess? = nil, progress: (@Sendable (HashProgress) -> Void)? = nil
     ) async throws -> SharedContent {
         let path = Self.absolute(path)
+        let before = try await self.store.shares(atPathOrContentID: path).first { $0.path == path }
+        let announceLevel = announceLevel ?? before?.announceLevel ?? .medium
         var isDirectory = false
         guard Self.exists(path, isDirectory: &isDirectory) else {
             throw ContentError(.fileUnreadable, "there is no file or folder \(DisplayText.escaped(path))")
         }
         let content = isDirectory
-            ? try await self.addFolder(path, contentID: contentID, access: access, progress: progress)
-            : try await self.addSingleFile(path, contentID: contentID, access: access, progress: progress)
+            ? try await self.addFolder(path, contentID: contentID, announceLevel: announceLevel, access: access, progress: progress)
+            : try await self.addSingleFile(path, contentID: contentID, announceLevel: announceLevel, access: access, progress: progress)
         if let contentID {
             try await self.bind(.name(contentID), to: content.contentHash)
         }
@@ -140,28 +143,28 @@ public final class FileHost: Sendable {
     }
 
     private func addSingleFile(
-        _ path: String, contentID: String?, access: ContentAccess?, progress: (@Sendable (HashProgress) -> Void)?
+        _ path: String, contentID: String?, announceLevel: AnnounceLevel, access: ContentAccess?, progress: (@Sendable (HashProgress) -> Void)?
     ) async throws -> SharedContent {
         try FolderWalk.checkIsNotPrivate(path)
         let (file, sha256) = try await self.hashed(path, progress: progress)
         let name = Self.name(of: path)
         let hash = file.descriptor.contentHash
         let share = Share(
-            contentHash: hash, kind: .file, path: path, name: name, contentID: contentID, byteCount: file.descriptor.size, added: Date())
+            contentHash: hash, kind: .file, path: path, name: name, contentID: contentID, announceLevel: announceLevel, byteCount: file.descriptor.size, added: Date())
         try await self.restrict(hash, at: path, to: access)
         try await self.store.add(share, paths: [path])
         if let sha256 {
             try await self.bind(.sha256(sha256), to: hash)
         } else {
-            self.computeSHA256(ofFileAt: path, stamp: file.stamp, contentHash: hash)
+            self.computeSHA256(ofFileAt: path, stamp: file.stamp, contentHash: hash, announceLevel: announceLevel)
         }
         return SharedContent(
-            contentHash: hash, kind: .file, path: path, name: name, contentID: contentID, byteCount: file.descriptor.size, fileCount: 1,
+            contentHash: hash, kind: .file, path: path, name: name, contentID: contentID, announceLevel: announceLevel, byteCount: file.descriptor.size, fileCount: 1,
             root: file.descriptor.root, sha256: sha256)
     }
 
     private func addFolder(
-        _ path: String, contentID: String?, access: ContentAccess?, progress: (@Sendable (HashProgress) -> Void)?
+        _ path: String, contentID: String?, announceLevel: AnnounceLevel, access: ContentAccess?, progress: (@Sendable (HashProgress) -> Void)?
     ) async throws -> SharedContent {
         let files = try FolderWalk.files(in: path)
         let total = files.reduce(UInt64(0)) { $0 &+ $1.size }
@@ -182,12 +185,12 @@ public final class FileHost: Sendable {
         let listing = try FolderListing(entries: entries)
         let name = Self.name(of: path)
         let share = Share(
-            contentHash: listing.contentHash, kind: .folder, path: path, name: name, contentID: contentID, byteCount: listing.totalByteCount,
+            contentHash: listing.contentHash, kind: .folder, path: path, name: name, contentID: contentID, announceLevel: announceLevel, byteCount: listing.totalByteCount,
             added: Date())
         try await self.restrict(listing.contentHash, at: path, to: access)
         try await self.store.add(share, paths: files.map(\.absolutePath), listing: listing.encoded)
         return SharedContent(
-            contentHash: listing.contentHash, kind: .folder, path: path, name: name, contentID: contentID, byteCount: listing.totalByteCount,
+            contentHash: listing.contentHash, kind: .folder, path: path, name: name, contentID: contentID, announceLevel: announceLevel, byteCount: listing.totalByteCount,
             fileCount: files.count, root: nil, sha256: nil)
     }
 
@@ -230,7 +233,7 @@ public final class FileHost: Sendable {
         var keys = [RendezvousKey(content.contentHash)]
         if let name = content.contentID { keys.append(RendezvousKey(.name(name))) }
         if let sha256 = content.sha256 { keys.append(RendezvousKey(.sha256(sha256))) }
-        return keys.map { AnnouncedContent($0, port: port, contentID: content.contentID) }
+        return keys.map { AnnouncedContent($0, port: port, contentID: content.contentID, level: content.announceLevel) }
     }
 
     private var port: UInt16? { self.network.swarm.listenAddresses.lazy.compactMap(\.tcpPort).first }
@@ -282,7 +285,7 @@ public final class FileHost: Sendable {
     }
 
     /// Off the critical path: the link is out long before.
-    private func computeSHA256(ofFileAt path: String, stamp: FileStamp, contentHash: ContentHash) {
+    private func computeSHA256(ofFileAt path: String, stamp: FileStamp, contentHash: ContentHash, announceLevel: AnnounceLevel) {
         self.digests.withLock { task in
             let previous = task
             task = Task(priority: .utility) {
@@ -294,7 +297,7 @@ public final class FileHost: Sendable {
                     try await self.store.setSHA256(sha256, forFileAt: path, stamp: stamp)
                     try await self.bind(.sha256(sha256), to: contentHash)
                     self.network.hostEvents.emit(.sha256Computed(contentHash, sha256))
-                    self.announce(AnnouncedContent(RendezvousKey(.sha256(sha256)), port: self.port))
+                    self.announce(AnnouncedContent(RendezvousKey(.sha256(sha256)), port: self.port, level: announceLevel))
                 } catch is CancellationError {
                     // Computed when the file is shared next.
                 } catch {
@@ -327,7 +330,7 @@ public final class FileHost: Sendable {
         let file = share.kind == .file ? files.first : nil
         return SharedContent(
             contentHash: share.contentHash, kind: share.kind == .folder ? .folder : .file, path: share.path, name: share.name,
-            contentID: share.contentID, byteCount: share.byteCount, fileCount: files.count, root: file?.descriptor.root, sha256: file?.sha256)
+            contentID: share.contentID, announceLevel: share.announceLevel, byteCount: share.byteCount, fileCount: files.count, root: file?.descriptor.root, sha256: file?.sha256)
     }
 
     /// Stops sharing, and lets those know who were told. The file itself stays.

@@ -1,3 +1,4 @@
+public import DIGAnnouncement
 public import DIGContent
 public import DIGMultiformats
 
@@ -18,6 +19,8 @@ public struct SharedContent: Hashable, Sendable {
     public var name: String
     /// The name it can be asked for by, if one was given.
     public var contentID: String?
+    /// How eagerly others are told of it.
+    public var announceLevel: AnnounceLevel
     /// Bytes of the file, or of all files of the folder.
     public var byteCount: UInt64
     /// How many files; 1 for a file.

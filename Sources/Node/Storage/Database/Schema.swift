@@ -15,6 +15,7 @@ enum Schema {
         migrator.registerMigration("7 signaling", migrate: Self.signaling)
         migrator.registerMigration("8 availability", migrate: Self.availability)
         migrator.registerMigration("9 access", migrate: Self.access)
+        migrator.registerMigration("10 announce level", migrate: Self.announceLevel)
         return migrator
     }
 
@@ -228,6 +229,11 @@ enum Schema {
     /// Over what a punch was agreed on, where there was no connection: a name such as `gun`.
     private static func signaling(_ database: Database) throws {
         try database.execute(sql: "ALTER TABLE attempt ADD COLUMN signaling TEXT")
+    }
+
+    /// How eagerly others are told of a share: a name such as `high`.
+    private static func announceLevel(_ database: Database) throws {
+        try database.execute(sql: "ALTER TABLE share ADD COLUMN announce_level TEXT NOT NULL DEFAULT 'medium'")
     }
 
     /// Who has what, as far as this node knows; how peers have behaved; and what was signed about it.

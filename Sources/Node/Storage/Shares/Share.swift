@@ -1,3 +1,4 @@
+public import DIGAnnouncement
 public import DIGContent
 public import Foundation
 
@@ -16,17 +17,20 @@ public struct Share: Hashable, Sendable {
     public var name: String
     /// The name it can be asked for by, if one was given.
     public var contentID: String?
+    /// How eagerly others are told of it.
+    public var announceLevel: AnnounceLevel
     /// Bytes of the file, or of all files of the folder.
     public var byteCount: UInt64
     /// To the millisecond.
     public var added: Date
 
-    public init(contentHash: ContentHash, kind: Kind, path: String, name: String, contentID: String? = nil, byteCount: UInt64, added: Date) {
+    public init(contentHash: ContentHash, kind: Kind, path: String, name: String, contentID: String? = nil, announceLevel: AnnounceLevel = .medium, byteCount: UInt64, added: Date) {
         self.contentHash = contentHash
         self.kind = kind
         self.path = path
         self.name = name
         self.contentID = contentID
+        self.announceLevel = announceLevel
         self.byteCount = byteCount
         self.added = added
     }

@@ -1,3 +1,4 @@
+import DIGAnnouncement
 public import DIGContent
 public import DIGIdentity
 import DIGTransfer
@@ -89,13 +90,13 @@ public struct SharedContentStore: Sendable {
             if listing != nil { try database.execute(sql: "DELETE FROM share_file WHERE content_hash = ?", arguments: [hash]) }
             try database.execute(
                 sql: """
-                    INSERT INTO share (content_hash, path, name, content_id, size, listing, added_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO share (content_hash, path, name, content_id, announce_level, size, listing, added_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (content_hash) DO UPDATE SET
-                        path = excluded.path, name = excluded.name, content_id = excluded.content_id, size = excluded.size,
+                        path = excluded.path, name = excluded.name, content_id = excluded.content_id, announce_level = excluded.announce_level, size = excluded.size,
                         listing = excluded.listing, added_ms = excluded.added_ms
                     """,
                 arguments: [
-                    hash, share.path, share.name, share.contentID, Int64(clamping: share.byteCount), listing.map { Data($0) },
+                    hash, share.path, share.name, share.contentID, share.announceLevel.rawValue, Int64(clamping: share.byteCount), listing.map { Data($0) },
                     UnixTime.milliseconds(share.added),
                 ])
             let statement = try database.makeStatement(sql: "INSERT OR IGNORE INTO share_file (content_hash, path) VALUES (?, ?)")
@@ -256,7 +257,7 @@ public struct SharedContentStore: Sendable {
         let listing = try row.optionalData("listing")
         return Share(
             contentHash: try row.contentHash(), kind: listing == nil ? .file : .folder, path: try row.text("path"), name: try row.text("name"),
-            contentID: try row.optionalText("content_id"), byteCount: try row.count("size"), added: UnixTime.date(try row.integer("added_ms")))
+            contentID: try row.optionalText("content_id"), announceLevel: AnnounceLevel(rawValue: try row.text("announce_level")) ?? .medium, byteCount: try row.count("size"), added: UnixTime.date(try row.integer("added_ms")))
     }
 
     private static func file(_ row: Row) throws -> SharedFile {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DIGAccess
+import DIGAnnouncement
 import DIGCommandLine
 import DIGContent
 import DIGDiscovery
@@ -37,6 +38,9 @@ struct ShareCommand: DigNatCommand {
 
     @Option(help: ArgumentHelp("A name others can get it by; for one path.", valueName: "id"))
     var name: String?
+
+    @Option(help: "How eagerly others are told of it: again every 15 minutes by all ways, every 30 minutes, or only before they forget.")
+    var announceLevel: AnnounceChoice?
 
     @Flag(help: "End, and forget the share, when everything has been sent once.")
     var once = false
@@ -126,7 +130,7 @@ struct ShareCommand: DigNatCommand {
         var contents: [SharedContent] = []
         for path in self.paths {
             let name = URL(fileURLWithPath: path).lastPathComponent
-            let content = try await host.addFile(path, contentID: self.name, access: access) { progress in
+            let content = try await host.addFile(path, contentID: self.name, announceLevel: self.announceLevel?.level, access: access) { progress in
                 console.progress(ProgressSnapshot(.hashing, name: name, byteCount: progress.completed, total: progress.total))
             }
             contents.append(content)
@@ -245,6 +249,19 @@ struct ShareCommand: DigNatCommand {
             } catch {
                 return
             }
+        }
+    }
+}
+
+/// The choices of `--announce-level`.
+enum AnnounceChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case high, medium, low
+
+    var level: AnnounceLevel {
+        switch self {
+        case .high: .high
+        case .medium: .medium
+        case .low: .low
         }
     }
 }
