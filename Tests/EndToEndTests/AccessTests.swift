@@ -3,6 +3,8 @@ import DIGIdentity
 import Foundation
 import Testing
 
+@testable import DIGAccess
+
 /// Who is served and who is not, with real processes.
 @Suite("access", .serialized, .timeLimit(.minutes(5)))
 struct AccessTests {
@@ -63,6 +65,37 @@ struct AccessTests {
         let end = try await holder.process.end()
         #expect(end.first("stopped")?["bytes"].number == 300_000, "one transfer and no more: \(end)")
         self.workspace.expectNothingElseTouched()
+    }
+
+    @Test("an answer to one challenge is worth nothing as the answer to another, on the same connection or a new one")
+    func replay() async throws {
+        let holder = try await self.workspace.share("holder", [try self.workspace.write(self.bytes, to: "film.bin"), "--only-trusted"])
+        let friend = try KeyPair.generate()
+        try await self.workspace.run("holder", ["trust", "add", "\(friend.peerID)"]).expectSuccess()
+        let address = try holder.address
+
+        let first = try await AccessPeer.connected(to: address, as: friend)
+        var heard: AccessResponse?
+        let verdict = try await first.exchange { challenge in
+            let answer = try first.answer(challenge)
+            heard = answer
+            return answer
+        }
+        #expect(verdict.refusal == nil && verdict.isTrusted)
+        let answer = try #require(heard)
+        #expect(try await first.exchange { _ in answer }.refusal == .challengeReplayed)
+        await first.stop()
+
+        // With the same key, even: the connection is another.
+        let second = try await AccessPeer.connected(to: address, as: friend)
+        #expect(try await second.exchange { _ in answer }.refusal == .challengeReplayed)
+        let forged = try await second.exchange { challenge in
+            var forged = answer
+            forged.nonce = challenge.challenge.nonce
+            return forged
+        }
+        #expect(forged.refusal == .badSignature && !forged.isTrusted)
+        await second.stop()
     }
 
     @Test("a link with a grant works for whom it is, not for who has stolen it, and not when it is revoked")
