@@ -8,17 +8,10 @@ import DIGContent
 ///                         └─► a folder: its whole listing, then the same for one of its files
 ///
 /// Of a peer that holds only a part, a block of that part is asked. A file without bytes, and a folder without files, are proven by saying what they are.
-struct PossessionDialogue {
-    enum Step: Hashable {
-        case ask([Ask])
-        case wait
-        case end(PossessionAnswer)
-    }
+struct PossessionDialogue: TransferDialogue {
+    typealias Step = TransferDialogueStep<PossessionAnswer>
 
-    struct Ask: Hashable {
-        var handle: UInt32
-        var request: TransferRequest
-    }
+    static let overdueMessage = "the peer did not prove anything in time"
 
     private enum State {
         case describing
@@ -44,9 +37,9 @@ struct PossessionDialogue {
         self.generator = generator
     }
 
-    func begin() -> [Ask] { [self.ask(.describe(self.content, chunkLayer: nil)), self.ask(.subscribe)] }
+    func begin() -> [TransferAsk] { [self.ask(.describe(self.content, chunkLayer: nil)), self.ask(.subscribe)] }
 
-    private func ask(_ request: TransferRequest) -> Ask { Ask(handle: self.handle, request: request) }
+    private func ask(_ request: TransferRequest) -> TransferAsk { TransferAsk(handle: self.handle, request: request) }
 
     /// - Throws: ``TransferError`` `.protocolViolation` for what was not asked for.
     mutating func received(_ response: TransferResponse, handle: UInt32) throws(TransferError) -> Step {
@@ -97,7 +90,7 @@ struct PossessionDialogue {
             guard !self.isMember, byteCount > 0, byteCount <= UInt64(FolderListing.maximumByteCount) else { return .end(.lacks(.wrongBytes)) }
             let total = Int(byteCount)
             var asked = 0
-            var asks: [Ask] = []
+            var asks: [TransferAsk] = []
             for _ in 0..<Self.pipelinedPartCount where asked < total { asks.append(self.nextPart(total, &asked)) }
             self.state = .listing(total: total, bytes: [], asked: asked)
             return .ask(asks)
@@ -146,7 +139,7 @@ struct PossessionDialogue {
 
     // MARK: A folder
 
-    private func nextPart(_ total: Int, _ asked: inout Int) -> Ask {
+    private func nextPart(_ total: Int, _ asked: inout Int) -> TransferAsk {
         let count = min(TransferLimits.maximumListingPartByteCount, total - asked)
         defer { asked += count }
         return self.ask(.getListing(offset: UInt64(asked), byteCount: count))

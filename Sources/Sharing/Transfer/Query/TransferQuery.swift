@@ -3,7 +3,9 @@ import DIGIdentity
 public import DIGNet
 import NIOCore
 
-/// Asks a connected peer one question over a stream of its own, without fetching anything.
+/// Asks a connected peer over a stream of its own, without fetching anything.
+///
+/// Cancelling closes the stream.
 public struct TransferQuery: Sendable {
     let connection: any Connection
     let timeout: Duration
@@ -19,7 +21,7 @@ public struct TransferQuery: Sendable {
     /// - Throws: ``TransferError`` with `.contentMismatch` if what it describes does not hash to `hash`, `.protocolViolation`, `.stalled` or
     ///   `.disconnected`; ``ConnectionError`` if no stream could be opened.
     public func description(of hash: ContentHash) async throws -> PeerDescription {
-        guard case .description(let description) = try await self.answer(to: .describe(hash, chunkLayer: nil), handle: 1) else {
+        guard case .description(let description) = try await self.answer(to: TransferQuestion(.describe(hash, chunkLayer: nil), handle: 1)) else {
             throw TransferError(.protocolViolation, "peer \(self.connection.remotePeer) answered another question")
         }
         switch description.content {
@@ -45,7 +47,7 @@ public struct TransferQuery: Sendable {
 
     /// As ``bindings(for:nowMilliseconds:)``, and why the peer may know more that it does not tell this node; nil if it says nothing of the kind.
     public func answer(for key: BindingKey, nowMilliseconds: UInt64) async throws -> (bindings: [NameBinding], withheld: UnavailableReason?) {
-        guard case .resolved(_, let encoded, let withheld) = try await self.answer(to: .resolve(requestID: 1, key), handle: 0) else {
+        guard case .resolved(_, let encoded, let withheld) = try await self.answer(to: TransferQuestion(.resolve(requestID: 1, key), handle: 0)) else {
             throw TransferError(.protocolViolation, "peer \(self.connection.remotePeer) answered another question")
         }
         let bindings = encoded.compactMap { bytes in
@@ -55,15 +57,15 @@ public struct TransferQuery: Sendable {
         return (bindings, withheld)
     }
 
-    private func answer(to request: TransferRequest, handle: UInt32) async throws -> TransferResponse {
-        let promise = self.connection.eventLoop.makePromise(of: TransferResponse.self)
+    /// - Throws: As ``description(of:)``, and what the dialogue throws.
+    func answer<Dialogue: TransferDialogue & Sendable>(to dialogue: Dialogue) async throws -> Dialogue.Answer {
+        let promise = self.connection.eventLoop.makePromise(of: Dialogue.Answer.self)
         let timeout = TimeAmount(self.timeout)
         let stream: any Channel
         do {
-            stream = try await self.connection.openStream(speaking: [ProtocolID(TransferLimits.protocolName)]) { stream, _ in
+            stream = try await self.connection.openStream(speaking: [TransferHost.protocolID]) { stream, _ in
                 stream.eventLoop.makeCompletedFuture {
-                    try stream.pipeline.syncOperations.addHandler(
-                        TransferQueryHandler(request: request, handle: handle, timeout: timeout, promise: promise))
+                    try stream.pipeline.syncOperations.addHandler(TransferDialogueHandler(dialogue, timeout: timeout, promise: promise))
                 }
             }
         } catch {

@@ -1,17 +1,20 @@
 import NIOCore
 
-/// Leads a ``PossessionDialogue`` with the peer of a stream, and closes the stream.
-final class PossessionHandler: ChannelInboundHandler {
+/// Leads a ``TransferDialogue`` with the peer of a stream, and closes the stream.
+final class TransferDialogueHandler<Dialogue: TransferDialogue>: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private var dialogue: PossessionDialogue
+    private var dialogue: Dialogue
     private let timeout: TimeAmount
-    private var promise: EventLoopPromise<PossessionAnswer>?
+    private var promise: EventLoopPromise<Dialogue.Answer>?
     private var decoder = TransferFrameDecoder()
     private var deadline: Scheduled<Void>?
 
-    init(_ dialogue: PossessionDialogue, timeout: TimeAmount, promise: EventLoopPromise<PossessionAnswer>) {
+    /// - Parameters:
+    ///   - timeout: From the first question to the answer.
+    ///   - promise: Completed once: with the answer, with a ``TransferError``, or with what broke the stream.
+    init(_ dialogue: Dialogue, timeout: TimeAmount, promise: EventLoopPromise<Dialogue.Answer>) {
         self.dialogue = dialogue
         self.timeout = timeout
         self.promise = promise
@@ -31,12 +34,12 @@ final class PossessionHandler: ChannelInboundHandler {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         self.deadline = context.eventLoop.scheduleTask(in: self.timeout) {
             let (handler, context) = bound.value
-            handler.finish(.failure(TransferError(.stalled, "the peer did not prove anything in time")), context: context)
+            handler.finish(.failure(TransferError(.stalled, Dialogue.overdueMessage)), context: context)
         }
         self.send(self.dialogue.begin(), context: context)
     }
 
-    private func send(_ asks: [PossessionDialogue.Ask], context: ChannelHandlerContext) {
+    private func send(_ asks: [TransferAsk], context: ChannelHandlerContext) {
         for ask in asks {
             var frame = context.channel.allocator.buffer(capacity: 64)
             frame.writeTransferRequest(ask.request, handle: ask.handle)
@@ -74,7 +77,7 @@ final class PossessionHandler: ChannelInboundHandler {
         self.finish(.failure(error), context: context)
     }
 
-    private func finish(_ result: Result<PossessionAnswer, any Error>, context: ChannelHandlerContext) {
+    private func finish(_ result: Result<Dialogue.Answer, any Error>, context: ChannelHandlerContext) {
         guard let promise = self.promise else { return }
         self.promise = nil
         self.deadline?.cancel()

@@ -1,0 +1,5 @@
+/// A request under a handle.
+struct TransferAsk: Hashable, Sendable {
+    var handle: UInt32
+    var request: TransferRequest
+}
