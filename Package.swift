@@ -188,11 +188,11 @@ let package = Package(
         .executableTarget(
             name: "natlab", dependencies: ["DIGNATLab", "DIGCommandLine", argumentParser], path: "Sources/Node/natlab", swiftSettings: settings),
 
-        .target(name: "DIGTestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        .target(name: "DIGTestSupport", dependencies: [logging], path: "Tests/TestSupport", swiftSettings: settings),
         tests("DIGMultiformatsTests", ["DIGTestSupport", "DIGMultiformats", nioCore]),
         tests("DIGIdentityTests", ["DIGTestSupport", "DIGIdentity", "DIGMultiformats", nioCore, crypto], resources: [.copy("Fixtures")]),
         tests("DIGContentTests", ["DIGTestSupport", "DIGContent", "CDIGSHA256", "DIGIdentity", "DIGMultiformats", nioCore, crypto]),
-        tests("DIGNetTests", ["DIGNet", "DIGNetTesting", "DIGMultiformats", "DIGIdentity", nioCore, nioEmbedded]),
+        tests("DIGNetTests", ["DIGTestSupport", "DIGNet", "DIGNetTesting", "DIGMultiformats", "DIGIdentity", nioCore, nioEmbedded, logging]),
         tests("DIGMultistreamTests", ["DIGTestSupport", "DIGMultistream", "DIGNet", nioCore, nioEmbedded]),
         tests("DIGNoiseTests", ["DIGTestSupport", "DIGNoise", "DIGNet", "DIGIdentity", nioCore, nioEmbedded, crypto], resources: [.copy("Fixtures")]),
         tests("DIGYamuxTests", ["DIGTestSupport", "DIGYamux", "DIGNet", nioCore, nioPosix, nioEmbedded]),
@@ -206,7 +206,7 @@ let package = Package(
             "DIGWebSocketTests",
             ["DIGTestSupport", "DIGWebSocket", "DIGSwarm", "DIGNet", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, nioSSL, logging]),
         tests("DIGSTUNTests", ["DIGTestSupport", "DIGSTUN", "DIGUDP", "DIGNet", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
-        tests("DIGPortMappingTests", ["DIGPortMapping", "DIGNet", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("DIGPortMappingTests", ["DIGTestSupport", "DIGPortMapping", "DIGNet", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGAutoNATTests", ["DIGTestSupport", "DIGAutoNAT", "DIGNet", "DIGNetTesting", "DIGIdentity", "DIGMultiformats", "DIGSwarm", "DIGTCP", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGCircuitRelayTests", ["DIGTestSupport", "DIGCircuitRelay", "DIGNet", "DIGNetTesting", "DIGIdentity", "DIGMultiformats", "DIGSwarm", "DIGTCP", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGHolePunchingTests", ["DIGTestSupport", "DIGHolePunching", "DIGCircuitRelay", "DIGNet", "DIGNetTesting", "DIGIdentity", "DIGMultiformats", "DIGSwarm", "DIGTCP", nioCore, nioPosix, nioEmbedded, logging]),

@@ -243,30 +243,3 @@ extension Connection {
         return try await answer.futureResult.get()
     }
 }
-
-/// Keeps the messages logged.
-final class LogCollector: Sendable {
-    private let messages = Mutex<[(Logger.Level, String)]>([])
-
-    var logger: Logger {
-        var logger = Logger(label: "test") { _ in Handler(collector: self) }
-        logger.logLevel = .trace
-        return logger
-    }
-
-    func count(_ text: String) -> Int { self.messages.withLock { $0.count { $0.1 == text } } }
-
-    private struct Handler: LogHandler {
-        let collector: LogCollector
-        var metadata: Logger.Metadata = [:]
-        var logLevel: Logger.Level = .trace
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { self.metadata[key] }
-            set { self.metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            self.collector.messages.withLock { $0.append((event.level, "\(event.message)")) }
-        }
-    }
-}

@@ -109,7 +109,7 @@ final class Node: Sendable {
     init(
         on network: MemoryNetwork, signaling: MemorySignaling? = nil, isLocal: Bool = true, addresses: [Multiaddr]? = nil,
         punchability: LocalPunchability = .unknown,
-        relayAllowance: PunchAllowance? = nil, _ configure: (inout HolePunchingConfiguration) -> Void = { _ in }
+        relayAllowance: PunchAllowance? = nil, logger: Logger = Logger(label: "test"), _ configure: (inout HolePunchingConfiguration) -> Void = { _ in }
     ) async throws {
         let identity = try KeyPair.generate()
         let tcp = TCPTransport(group: Self.group)
@@ -130,7 +130,7 @@ final class Node: Sendable {
         self.puncher = HolePuncher(
             dialer: swarm, router: swarm, identity: identity, signaling: signaling.map { [$0.end(of: identity.peerID)] } ?? [],
             configuration: punching, localAddresses: { _ in addresses ?? tcpAddresses }, punchability: { punchability },
-            isOnSameNetwork: { _ in isLocal }, allowance: { $1 == "relay" ? relayAllowance : nil }, logger: Logger(label: "test"))
+            isOnSameNetwork: { _ in isLocal }, allowance: { $1 == "relay" ? relayAllowance : nil }, logger: logger)
         self.events = self.puncher.events
     }
 

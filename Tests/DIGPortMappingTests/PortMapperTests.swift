@@ -1,6 +1,7 @@
 @testable import DIGPortMapping
 import DIGMultiformats
 import DIGNet
+import DIGTestSupport
 import Logging
 import NIOCore
 import NIOPosix
@@ -27,9 +28,9 @@ struct PortMapperTests {
     /// Runs a mapper with one request; ends it and waits for the end.
     static func with<Result>(
         _ configuration: PortMapperConfiguration, _ requests: [PortMapping.Request] = [.init(protocol: .tcp, internalPort: 4001)],
-        _ body: (PortMapper, inout AsyncStream<PortMapperEvent>.Iterator) async throws -> Result
+        logger: Logger = Logger(label: "test"), _ body: (PortMapper, inout AsyncStream<PortMapperEvent>.Iterator) async throws -> Result
     ) async throws -> Result {
-        let mapper = PortMapper(configuration: configuration, group: .singletonMultiThreadedEventLoopGroup, logger: Logger(label: "test"))
+        let mapper = PortMapper(configuration: configuration, group: .singletonMultiThreadedEventLoopGroup, logger: logger)
         var events = mapper.events.makeAsyncIterator()
         for request in requests { try await mapper.add(request) }
         let running = Task { try await mapper.run() }
@@ -169,43 +170,53 @@ struct PortMapperTests {
         ("a closed connection", .send(""), .malformedAnswer),
     ]
 
-    @Test("UPnP: a hostile description costs a bounded time and is named", arguments: hostile.indices)
+    @Test("UPnP: a hostile description costs a bounded time, is named and logged once", arguments: hostile.indices)
     func hostileDescription(index: Int) async throws {
         let (name, answer, code) = Self.hostile[index]
         let router = try await FakeRouter.start(description: answer)
         var configuration = try Self.configuration([.upnp], router: router)
         configuration.requestTimeout = .milliseconds(600)
         let start = ContinuousClock.now
-        try await Self.with(configuration) { _, events in
-            let failure = try await Self.next(&events, Self.failed)
-            #expect(failure.attempts.map(\.error.code) == [code], "\(name): \(failure.attempts)")
+        let log = LogCollector()
+        // It is asked for each of them.
+        let requests: [PortMapping.Request] = [.init(protocol: .tcp, internalPort: 4001), .init(protocol: .udp, internalPort: 4001)]
+        try await Self.with(configuration, requests, logger: log.logger) { _, events in
+            for _ in requests {
+                let failure = try await Self.next(&events, Self.failed)
+                #expect(failure.attempts.map(\.error.code) == [code], "\(name): \(failure.attempts)")
+            }
         }
+        #expect(log.count("a gateway's answer is refused") == (code == .malformedAnswer ? 1 : 0))
         #expect(.now - start < .seconds(20))
         try await router.stop()
     }
 
-    @Test("UPnP: hostile answers to calls are refused", arguments: hostile.indices)
+    @Test("UPnP: hostile answers to calls are refused and logged once", arguments: hostile.indices)
     func hostileControl(index: Int) async throws {
         let (name, answer, code) = Self.hostile[index]
         let router = try await FakeRouter.start(control: answer)
         var configuration = try Self.configuration([.upnp], router: router)
         configuration.requestTimeout = .milliseconds(600)
-        try await Self.with(configuration) { _, events in
+        let log = LogCollector()
+        try await Self.with(configuration, logger: log.logger) { _, events in
             let failure = try await Self.next(&events, Self.failed)
             #expect(failure.attempts.map(\.error.code) == [code], "\(name): \(failure.attempts)")
         }
+        #expect(log.count("a gateway's answer is refused") == (code == .malformedAnswer ? 1 : 0))
         try await router.stop()
     }
 
-    @Test("UPnP: a location on another host is never opened")
+    @Test("UPnP: a location on another host is never opened, and logged once")
     func foreignLocation() async throws {
         let other = try await FakeHTTPServer.start { _ in FakeHTTPServer.page("<root/>") }
         // 127.0.0.2 is this machine too, so the connection would work.
         let router = try await FakeRouter.start(location: "http://127.0.0.2:\(other.port)/root.xml")
-        try await Self.with(try Self.configuration([.upnp], router: router)) { _, events in
+        let log = LogCollector()
+        try await Self.with(try Self.configuration([.upnp], router: router), logger: log.logger) { _, events in
             let failure = try await Self.next(&events, Self.failed)
             #expect(failure.attempts.map(\.error.code) == [.unresponsive])
         }
+        #expect(log.count("a gateway names another host as itself") == 1)
         #expect(other.requests.isEmpty && router.http.requests.isEmpty)
         try await other.stop()
         try await router.stop()

@@ -225,13 +225,14 @@ struct DialOptionsTests {
         }
     }
 
-    @Test("what a stranger names is dialed only on the public internet, also behind a name")
+    @Test("what a stranger names is dialed only on the public internet, also behind a name; one line is logged")
     func stranger() async throws {
         try await withNodes(.memory) { nodes in
             let tcp = RecordingTransport(
                 base: StandInTCP(),
                 names: ["private": ["/ip4/127.0.0.1", "/ip4/198.51.100.1"], "mapped": ["/ip6/::ffff:169.254.169.254"], "public": ["/ip4/9.9.9.9"]])
-            let a = try await nodes.make(transports: [CircuitStandIn(memory: nodes.memory, loop: nodes.group.next()), tcp, nodes.memory])
+            let log = LogCollector()
+            let a = try await nodes.make(transports: [CircuitStandIn(memory: nodes.memory, loop: nodes.group.next()), tcp, nodes.memory], logger: log.logger)
             let peer = try KeyPair.generate().peerID
             let relay = try KeyPair.generate().peerID
             let refused = try [
@@ -250,6 +251,7 @@ struct DialOptionsTests {
             #expect(forbidden.contains(try Multiaddr("/ip4/127.0.0.1/tcp/1")))
             #expect(forbidden.contains(try Multiaddr("/ip6/::ffff:169.254.169.254/tcp/1")))
             #expect(forbidden.contains(try Multiaddr("/ip4/127.0.0.1/tcp/2/p2p/\(relay)/p2p-circuit")))
+            #expect(log.count("an address of a peer is not dialed") == 1)
             // The two public ones were dialed, and nothing else.
             #expect(tcp.purposes.all.count == 2)
 

@@ -41,14 +41,14 @@ final class Nodes: Sendable {
 
     /// A node that listens and answers ``echo``.
     func make(
-        listening: Bool = true, transports: [any Transport]? = nil, _ configure: (inout SwarmConfiguration) -> Void = { _ in }
+        listening: Bool = true, transports: [any Transport]? = nil, logger: Logger = Logger(label: "test"), _ configure: (inout SwarmConfiguration) -> Void = { _ in }
     ) async throws -> Swarm {
         var configuration = SwarmConfiguration()
         configuration.redundantConnectionGrace = .milliseconds(500)
         configure(&configuration)
         let swarm = Swarm(
             identity: try KeyPair.generate(), transports: transports ?? [self.transport], group: self.group, configuration: configuration,
-            logger: Logger(label: "test"))
+            logger: logger)
         swarm.register(Self.echo) { stream, _ in
             stream.eventLoop.makeCompletedFuture { try stream.pipeline.syncOperations.addHandler(EchoHandler()) }
         }

@@ -1,22 +1,6 @@
 import DIGNet
 import NIOCore
 
-extension Connection {
-    /// Opens a stream for messages. Cancelling closes it.
-    func openMessages(speaking id: ProtocolID, limit: Int, timeout: Duration) async throws -> MessageStream {
-        let promise = self.eventLoop.makePromise(of: MessageStream.self)
-        do {
-            _ = try await self.openStream(speaking: [id]) { stream, _ in
-                stream.eventLoop.makeCompletedFuture { promise.succeed(try MessageStream(on: stream, limit: limit, timeout: timeout)) }
-            }
-        } catch {
-            promise.fail(error)
-            throw error
-        }
-        return try await promise.futureResult.get()
-    }
-}
-
 extension MessageStream {
     /// The next message. Cancelling resets the stream.
     func next() async throws -> ByteBuffer {

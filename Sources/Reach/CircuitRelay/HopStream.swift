@@ -7,20 +7,13 @@ enum HopStream {
     /// - Parameter pending: Is told about the stream, so that cancelling closes it.
     /// - Throws: ``CircuitRelayError`` with `.relayUnreachable`; `CancellationError`.
     static func open(on connection: any Connection, timeout: Duration, pending: PendingChannel? = nil) async throws -> MessageStream {
-        let opened = connection.eventLoop.makePromise(of: MessageStream.self)
         do {
-            _ = try await connection.openStream(speaking: [CircuitRelay.hopProtocolID]) { stream, _ in
-                stream.eventLoop.makeCompletedFuture {
-                    try pending?.made(stream)
-                    opened.succeed(try MessageStream(on: stream, limit: CircuitRelay.maximumMessageByteCount, timeout: timeout))
-                }
-            }
+            return try await connection.openMessages(
+                speaking: CircuitRelay.hopProtocolID, limit: CircuitRelay.maximumMessageByteCount, timeout: timeout, pending: pending)
         } catch {
-            opened.fail(error)
             if error is CancellationError { throw error }
             throw CircuitRelayError(.relayUnreachable, "\(connection.remotePeer) does not relay", cause: error)
         }
-        return try await opened.futureResult.get()
     }
 
     /// The relay's answer.

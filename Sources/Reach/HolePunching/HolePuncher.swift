@@ -30,6 +30,7 @@ public final class HolePuncher: Service, Sendable {
     private let allowance: @Sendable (PeerID, String) -> PunchAllowance?
     private let isOnSameNetwork: @Sendable (PeerID) -> Bool
     private let logger: Logger
+    private let refusals: RefusalLog
     private let registry: PunchRegistry
     private let hub: EventBroadcast<PunchEvent>
     private let mailboxes: [SignalingMailbox]
@@ -63,6 +64,7 @@ public final class HolePuncher: Service, Sendable {
         self.allowance = allowance
         self.isOnSameNetwork = isOnSameNetwork
         self.logger = logger
+        self.refusals = RefusalLog(logger, naming: "dig.punch.peer")
         self.registry = PunchRegistry(localPeer: dialer.localPeer, capacity: configuration.maximumPunches)
         self.hub = EventBroadcast(bufferCount: configuration.eventBufferCount)
         self.mailboxes = signaling.map { SignalingMailbox(signaling: $0, localPeer: dialer.localPeer, logger: logger) }
@@ -292,6 +294,6 @@ public final class HolePuncher: Service, Sendable {
         settings.attemptTimeout += delay / 2
         return PunchSession(
             peer: peer, side: side, signaling: signaling, dialer: self.dialer, settings: settings, ownAddresses: selection.select(self.localAddresses(peer), of: localPeer).usable, selection: selection,
-            source: isLocal ? .user : .stranger, stopped: admission.stopped, hub: self.hub, logger: self.logger)
+            source: isLocal ? .user : .stranger, stopped: admission.stopped, hub: self.hub, refusals: self.refusals)
     }
 }

@@ -12,6 +12,7 @@ public actor PortMapper: Service {
     private let configuration: PortMapperConfiguration
     private let eventLoop: any EventLoop
     private let logger: Logger
+    private let refusals: RefusalLog
     /// Of this run: its readers' streams end with it.
     private nonisolated let broadcast: Mutex<EventBroadcast<PortMapperEvent>>
     /// Whose announcement was heard and not yet looked at.
@@ -48,6 +49,7 @@ public actor PortMapper: Service {
         self.configuration = configuration
         self.eventLoop = group.next()
         self.logger = logger
+        self.refusals = RefusalLog(logger, naming: "dig.portmap.gateway", level: .notice)
         self.broadcast = Mutex(EventBroadcast(bufferCount: configuration.eventBufferCount))
     }
 
@@ -288,7 +290,8 @@ public actor PortMapper: Service {
             self.drain()
             self.sites[family] = nil
             guard let gateway else { continue }
-            let client = GatewayClient(gateway: gateway, configuration: self.configuration, eventLoop: self.eventLoop, logger: self.logger)
+            let client = GatewayClient(
+                gateway: gateway, configuration: self.configuration, eventLoop: self.eventLoop, logger: self.logger, refusals: self.refusals)
             self.sites[family] = Site(
                 number: self.nextSite, client: client, session: MappingSession(gateway: gateway, configuration: self.configuration, now: .now))
             self.nextSite += 1

@@ -28,11 +28,14 @@ extension NATTraversalManager {
     /// Asks the STUN servers when there is a port, and again in each new network.
     func followUDP() async {
         guard !self.configuration.stunServers.isEmpty else { return }
+        var configuration = STUNClientConfiguration()
+        configuration.addressPolicy = self.configuration.addressPolicy
+        var known: NATBehaviorDiscovery?
         for await _ in self.udpLookTimes {
             guard let endpoint = self.state.withLock({ $0.udp }) else { continue }
-            var configuration = STUNClientConfiguration()
-            configuration.addressPolicy = self.configuration.addressPolicy
-            let discovery = NATBehaviorDiscovery(endpoint: endpoint, configuration: configuration, logger: self.logger)
+            let discovery =
+                if let known, known.endpoint === endpoint { known } else { NATBehaviorDiscovery(endpoint: endpoint, configuration: configuration, logger: self.logger) }
+            known = discovery
             do {
                 let behavior = try await discovery.run(servers: self.configuration.stunServers)
                 self.state.withLock { state in

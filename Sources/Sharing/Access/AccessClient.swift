@@ -2,7 +2,6 @@ public import DIGContent
 import DIGIdentity
 public import DIGNet
 import NIOCore
-import Synchronization
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -32,50 +31,40 @@ public struct AccessClient: Sendable {
         guard credentials.keyPair != nil || credentials.membership != nil || credentials.tokens.contains(where: { $0.host == host }) else {
             throw AccessError.nothingToProve
         }
-        let made = Mutex<MessageStream?>(nil)
-        let channel: any Channel
         do {
-            channel = try await connection.openStream(speaking: [AccessHost.protocolID]) { [timeout] stream, _ in
-                stream.eventLoop.makeCompletedFuture {
-                    let messages = try MessageStream(on: stream, limit: AccessLimits.maximumMessageByteCount, timeout: timeout)
-                    made.withLock { $0 = messages }
-                }
+            return try await connection.withMessages(
+                speaking: AccessHost.protocolID, limit: AccessLimits.maximumMessageByteCount, timeout: self.timeout, total: self.timeout * 3
+            ) { messages in
+                try await self.converse(messages, on: connection, with: credentials, for: content)
             }
         } catch let error as ConnectionError where error.code == .noCommonProtocol {
             throw AccessError.unsupported
         }
-        guard let messages = made.withLock({ $0 }) else {
-            channel.close(promise: nil)
-            throw ConnectionError(.closed, "the stream was gone before it was used")
+    }
+
+    private func converse(
+        _ messages: MessageStream, on connection: any Connection, with credentials: AccessCredentials, for content: ContentHash?
+    ) async throws -> AccessGrant {
+        let host = connection.remotePeer
+        let hello = AccessHello(peer: connection.localPeer, content: content, ringDigest: credentials.membership?.ring.digest)
+        messages.write(AccessCodec.encode(hello))
+        // Instead of a challenge there may be a verdict at once.
+        let first = try await messages.read().get()
+        let message: AccessChallengeMessage
+        do throws(AccessError) {
+            message = try AccessCodec.decodeChallenge(first)
+        } catch {
+            throw Self.earlyRefusal(first) ?? error
         }
-        // For writing too: a peer that does not read holds nobody up.
-        let timer = messages.channel.eventLoop.scheduleTask(in: TimeAmount(self.timeout * 3)) { messages.close() }
-        defer { timer.cancel() }
-        return try await withTaskCancellationHandler {
-            defer { messages.close() }
-            try Task.checkCancellation()
-            let hello = AccessHello(peer: connection.localPeer, content: content, ringDigest: credentials.membership?.ring.digest)
-            messages.write(AccessCodec.encode(hello))
-            // Instead of a challenge there may be a verdict at once.
-            let first = try await messages.read().get()
-            let message: AccessChallengeMessage
-            do throws(AccessError) {
-                message = try AccessCodec.decodeChallenge(first)
-            } catch {
-                throw Self.earlyRefusal(first) ?? error
-            }
-            let response = try AccessExchange.answer(
-                message, with: credentials, host: host, prover: connection.localPeer, channelBinding: connection.channelBinding,
-                nowMilliseconds: self.nowMilliseconds())
-            messages.write(AccessCodec.encode(response))
-            let verdict = try AccessCodec.decodeVerdict(try await messages.read().get())
-            if let refusal = verdict.refusal { throw refusal }
-            return AccessGrant(
-                host: host, identity: verdict.identity, isTrusted: verdict.isTrusted, isMember: verdict.isMember, tokens: verdict.tokens,
-                expires: verdict.expiresMilliseconds.map { Date(timeIntervalSince1970: Double($0) / 1000) })
-        } onCancel: {
-            messages.close()
-        }
+        let response = try AccessExchange.answer(
+            message, with: credentials, host: host, prover: connection.localPeer, channelBinding: connection.channelBinding,
+            nowMilliseconds: self.nowMilliseconds())
+        messages.write(AccessCodec.encode(response))
+        let verdict = try AccessCodec.decodeVerdict(try await messages.read().get())
+        if let refusal = verdict.refusal { throw refusal }
+        return AccessGrant(
+            host: host, identity: verdict.identity, isTrusted: verdict.isTrusted, isMember: verdict.isMember, tokens: verdict.tokens,
+            expires: verdict.expiresMilliseconds.map { Date(timeIntervalSince1970: Double($0) / 1000) })
     }
 
     private static func earlyRefusal(_ bytes: ByteBuffer) -> AccessError? {

@@ -1,6 +1,7 @@
 public import DIGIdentity
 public import DIGMultiformats
 public import DIGNet
+import Logging
 import NIOCore
 import Synchronization
 
@@ -168,7 +169,7 @@ extension Swarm {
             }
             // A relay is told whom it is to connect to.
             let address = expected.map { address.isRelayed ? address.withPeerID($0) : address.removingPeerID() } ?? address
-            if let error = self.refusal(of: address, options: options) {
+            if let error = self.refusal(of: address, of: expected, options: options) {
                 machine.rejected(address, because: error)
             } else if address.hasDNSAddr {
                 guard name?.hasDNSAddr != true else {
@@ -206,7 +207,7 @@ extension Swarm {
     }
 
     /// Why `address` is not to be dialed; nil if it is.
-    private func refusal(of address: Multiaddr, options: DialOptions) -> ConnectionError? {
+    private func refusal(of address: Multiaddr, of peer: PeerID?, options: DialOptions) -> ConnectionError? {
         if address.hasDNSAddr, self.configuration.addressResolver == nil {
             return ConnectionError(.noCommonProtocol, "dnsaddr names need TXT records, which are not looked up")
         }
@@ -223,7 +224,9 @@ extension Swarm {
         if options.source == .stranger, !self.configuration.addressPolicy.isPublic(address) {
             // Nobody new is dialed for a circuit over a relay that is connected.
             guard let relay = address.relay, self.openConnection(to: relay) != nil else {
-                return ConnectionError(.addressForbidden, "the address is not on the public internet, and a stranger named it")
+                let reason = "the address is not on the public internet, and a stranger named it"
+                self.refusals.note("an address of a peer is not dialed", of: peer.map(\.description) ?? "nobody known", because: "\(address): \(reason)")
+                return ConnectionError(.addressForbidden, reason)
             }
         }
         return nil

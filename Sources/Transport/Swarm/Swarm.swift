@@ -48,6 +48,7 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
     let group: any EventLoopGroup
     let configuration: SwarmConfiguration
     let logger: Logger
+    let refusals: RefusalLog
     let protocols = ProtocolTable()
     let traffic = TrafficCounter()
     let hub: EventBroadcast<SwarmEvent>
@@ -68,6 +69,7 @@ public final class Swarm: Service, StreamRouter, PeerDialer, Sendable {
         self.group = group
         self.configuration = configuration
         self.logger = logger
+        self.refusals = RefusalLog(logger, naming: "dig.swarm.peer")
         self.hub = EventBroadcast(bufferCount: configuration.eventBufferCount)
         self.state = Mutex(
             State(

@@ -1,4 +1,5 @@
 import DIGNet
+import DIGTestSupport
 import DIGUDP
 import NIOCore
 import NIOPosix
@@ -100,11 +101,12 @@ struct STUNLoopbackTests {
         await there.close()
     }
 
-    @Test("hostile answers are refused with their reason, and do not keep the good one out")
+    @Test("hostile answers are refused with their reason and logged once, and do not keep the good one out")
     func hostile() async throws {
         let (here, there, elsewhere) = (try await self.bind(), try await self.bind(), try await self.bind())
         let server = try #require(there.localAddresses.first)
-        let client = STUNClient(endpoint: here, configuration: self.quick)
+        let log = LogCollector()
+        let client = STUNClient(endpoint: here, configuration: self.quick, logger: log.logger)
         func refused(_ code: STUNError.Code, _ answer: @escaping @Sendable (STUNMessage, Datagram, UDPEndpoint) -> Void) async {
             let answerer = Answerer(answer)
             there.register(answerer, for: .stun)
@@ -138,6 +140,7 @@ struct STUNLoopbackTests {
             message.append(STUNErrorCode.serverError)
             endpoint.send(message.encoded(), to: datagram.source)
         }
+        #expect(log.count("a STUN answer is not believed") == 1)
         let both = Answerer { request, datagram, endpoint in
             elsewhere.send(Self.success(request, address("127.0.0.1:66")).encoded(), to: datagram.source)
             endpoint.send(ByteBuffer(bytes: Self.success(request, datagram.source).encoded().readableBytesView.dropLast(4)), to: datagram.source)

@@ -114,19 +114,10 @@ extension GossipSub {
     /// Ends when the stream does.
     private func converse(_ link: NewLink) async throws {
         guard let connection = self.dialer.connection(to: link.peer) else { throw ConnectionError(.closed, "\(link.peer) is not connected") }
-        let made = Mutex<(messages: MessageStream, isOld: Bool)?>(nil)
-        let protocols = [GossipSubConfiguration.protocolID, GossipSubConfiguration.oldProtocolID]
-        let channel = try await connection.openStream(speaking: protocols) { stream, id in
-            stream.eventLoop.makeCompletedFuture {
-                // The peer has nothing to say on it.
-                let messages = try MessageStream(on: stream, limit: 0, timeout: Self.streamTimeout)
-                made.withLock { $0 = (messages, id == GossipSubConfiguration.oldProtocolID) }
-            }
-        }
-        guard let (messages, isOld) = made.withLock({ $0 }) else {
-            channel.close(promise: nil)
-            throw ConnectionError(.closed, "the stream was gone before it was used")
-        }
+        // The peer has nothing to say on it.
+        let (messages, id) = try await connection.openMessages(
+            speaking: [GossipSubConfiguration.protocolID, GossipSubConfiguration.oldProtocolID], limit: 0, timeout: Self.streamTimeout)
+        let isOld = id == GossipSubConfiguration.oldProtocolID
         let hello = self.state.withLock { state -> GossipRPC? in
             guard state.links[link.peer]?.id == link.id else { return nil }
             state.links[link.peer]?.outbound = (messages, connection.id)
@@ -143,13 +134,13 @@ extension GossipSub {
         }
         guard let hello else { return }
         let wake = self.state.withLock { $0.links[link.peer]?.wake }
-        channel.closeFuture.whenComplete { _ in wake?.yield() }
+        messages.channel.closeFuture.whenComplete { _ in wake?.yield() }
         try await withTaskCancellationHandler {
             if !hello.isEmpty { try await messages.write(GossipCodec.encode(hello)).get() }
             // Once without being told: something may wait since before.
             try await self.writeAll(link, on: messages)
             for await _ in link.wakes {
-                guard channel.isActive else { throw ConnectionError(.closed, "the stream has ended") }
+                guard messages.channel.isActive else { throw ConnectionError(.closed, "the stream has ended") }
                 try await self.writeAll(link, on: messages)
             }
         } onCancel: {

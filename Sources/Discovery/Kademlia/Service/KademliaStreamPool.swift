@@ -78,18 +78,8 @@ final class KademliaStreamPool: Sendable {
             options.timeout = self.configuration.requestTimeout
             connection = try await self.dialer.connect(to: peer.peer, addresses: peer.addresses, options: options)
         }
-        let (limit, timeout) = (KademliaLimits.maximumMessageByteCount, self.configuration.requestTimeout)
-        let made = Mutex<MessageStream?>(nil)
-        let channel = try await connection.openStream(speaking: [self.configuration.protocolID]) { stream, _ in
-            stream.eventLoop.makeCompletedFuture {
-                let messages = try MessageStream(on: stream, limit: limit, timeout: timeout)
-                made.withLock { $0 = messages }
-            }
-        }
-        guard let messages = made.withLock({ $0 }) else {
-            channel.close(promise: nil)
-            throw ConnectionError(.closed, "the stream was gone before it was used")
-        }
+        let messages = try await connection.openMessages(
+            speaking: self.configuration.protocolID, limit: KademliaLimits.maximumMessageByteCount, timeout: self.configuration.requestTimeout)
         return Stream(messages: messages, remoteAddress: connection.remoteAddress, isDialed: connection.role == .dialer)
     }
 

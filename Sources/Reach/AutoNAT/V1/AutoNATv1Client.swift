@@ -19,12 +19,14 @@ public struct AutoNATv1Client: Sendable {
     public func ask(about addresses: [Multiaddr], on connection: any Connection) async throws -> AutoNATv1Result {
         guard !connection.isRelayed else { throw AutoNATError(.notSupported, "\(connection.remotePeer) is reached through a relay") }
         do {
-            let messages = try await connection.openMessages(
-                speaking: AutoNAT.protocolID, limit: AutoNATv1Codec.maximumByteCount, timeout: self.requestTimeout)
-            defer { messages.close() }
-            try await messages.write(AutoNATv1Codec.encode(.dial(peer: connection.localPeer.bytes, addresses: addresses))).get()
-            let message = try AutoNATv1Codec.decode(try await messages.next())
-            messages.finish()
+            let message = try await connection.withMessages(
+                speaking: AutoNAT.protocolID, limit: AutoNATv1Codec.maximumByteCount, timeout: self.requestTimeout
+            ) { messages in
+                try await messages.write(AutoNATv1Codec.encode(.dial(peer: connection.localPeer.bytes, addresses: addresses))).get()
+                let message = try AutoNATv1Codec.decode(try await messages.read().get())
+                messages.finish()
+                return message
+            }
             guard case .response(let response) = message else { throw AutoNATError(.malformedAnswer, "the server answers with a request") }
             switch response.status {
             case .ok: return .reachable(response.address?.removingPeerID())

@@ -17,6 +17,7 @@ public final class AutoNATv1Server: Service {
     private let router: any StreamRouter
     private let configuration: AutoNATv1ServerConfiguration
     private let logger: Logger
+    private let refusals: RefusalLog
     private let limiter: Mutex<RequestLimiter>
     private let isRunning = Mutex(false)
 
@@ -28,6 +29,7 @@ public final class AutoNATv1Server: Service {
         self.router = router
         self.configuration = configuration
         self.logger = logger
+        self.refusals = RefusalLog(logger, naming: "dig.autonat.peer")
         self.limiter = Mutex(RequestLimiter(limits: configuration.limits))
     }
 
@@ -92,7 +94,9 @@ public final class AutoNATv1Server: Service {
                 message, from: connection.remotePeer, observed: connection.isRelayed ? nil : connection.remoteAddress,
                 policy: self.configuration.policy, maximumDialedAddresses: self.configuration.maximumDialedAddresses)
             switch request {
-            case .respond(let response): self.respond(response, messages, connection)
+            case .respond(let response):
+                self.refusals.note("a peer asks for a dial that is refused", of: connection.remotePeer, because: response.text ?? "\(response.status)")
+                self.respond(response, messages, connection)
             case .dial(let addresses): await self.dial(addresses, for: connection, messages)
             }
         } catch {

@@ -60,21 +60,12 @@ public final class AutoNATv2Client: Sendable {
         defer {
             if let left = self.expected.withLock({ $0.removeValue(forKey: nonce) }) { left.promise.succeed(nil) }
         }
-        let messages: MessageStream
         do {
-            messages = try await connection.openMessages(
-                speaking: AutoNAT.dialRequestProtocolID, limit: AutoNATv2Codec.maximumByteCount, timeout: self.configuration.requestTimeout)
-        } catch {
-            try Task.checkCancellation()
-            throw AutoNATError(asking: connection.remotePeer, error)
-        }
-        let timer = connection.eventLoop.scheduleTask(in: TimeAmount(self.configuration.requestTimeout)) { messages.close() }
-        defer {
-            timer.cancel()
-            messages.close()
-        }
-        do {
-            return try await self.converse(messages, about: targets, nonce: nonce, arrival: promise.futureResult)
+            return try await connection.withMessages(
+                speaking: AutoNAT.dialRequestProtocolID, limit: AutoNATv2Codec.maximumByteCount, timeout: self.configuration.requestTimeout
+            ) { messages in
+                try await self.converse(messages, about: targets, nonce: nonce, arrival: promise.futureResult)
+            }
         } catch {
             try Task.checkCancellation()
             throw AutoNATError(asking: connection.remotePeer, error)

@@ -20,6 +20,7 @@ public final class AutoNATv2Server: Service {
     private let router: any StreamRouter
     private let configuration: AutoNATv2ServerConfiguration
     private let logger: Logger
+    private let refusals: RefusalLog
     private let limiter: Mutex<RequestLimiter>
     private let isRunning = Mutex(false)
 
@@ -32,6 +33,7 @@ public final class AutoNATv2Server: Service {
         self.router = router
         self.configuration = configuration
         self.logger = logger
+        self.refusals = RefusalLog(logger, naming: "dig.autonat.peer")
         self.limiter = Mutex(RequestLimiter(limits: configuration.limits))
     }
 
@@ -127,6 +129,9 @@ public final class AutoNATv2Server: Service {
                 }
                 action = machine.dialed(await self.dial(address, nonce: nonce, for: connection))
             case .respond(let response):
+                if response.status == .dialRefused {
+                    self.refusals.note("a peer asks for a dial that is refused", of: connection.remotePeer, because: "none of the addresses is dialed from \(connection.remoteAddress)")
+                }
                 self.log("request answered", connection, response)
                 messages.writeLast(AutoNATv2Codec.encode(.dialResponse(response)))
                 return
@@ -162,12 +167,13 @@ public final class AutoNATv2Server: Service {
     }
 
     private func deliver(_ nonce: UInt64, over dialBack: any Connection) async throws {
-        let messages = try await dialBack.openMessages(
-            speaking: AutoNAT.dialBackProtocolID, limit: AutoNATv2Codec.maximumDialBackByteCount, timeout: self.configuration.dialBackTimeout)
-        defer { messages.close() }
-        try await messages.write(AutoNATv2Codec.encodeDialBack(nonce: nonce)).get()
-        messages.finish()
-        try AutoNATv2Codec.decodeDialBackResponse(try await messages.next())
+        try await dialBack.withMessages(
+            speaking: AutoNAT.dialBackProtocolID, limit: AutoNATv2Codec.maximumDialBackByteCount, timeout: self.configuration.dialBackTimeout
+        ) { messages in
+            try await messages.write(AutoNATv2Codec.encodeDialBack(nonce: nonce)).get()
+            messages.finish()
+            try AutoNATv2Codec.decodeDialBackResponse(try await messages.read().get())
+        }
     }
 
     private func log(

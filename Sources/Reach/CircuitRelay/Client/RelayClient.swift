@@ -24,15 +24,14 @@ public actor RelayClient: Service {
     private var nextReader: UInt64 = 0
     private let wakeups: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
-    /// Each is mentioned in the log once.
-    private var reportedLiars: Set<PeerID> = []
-    private static let maximumReportedLiars = 256
+    private let refusals: RefusalLog
 
     /// - Parameter transport: Has to be attached to its swarm before ``run()``.
     public init(transport: CircuitRelayTransport, configuration: RelayClientConfiguration = .init(), logger: Logger) {
         self.transport = transport
         self.configuration = configuration
         self.logger = logger
+        self.refusals = RefusalLog(logger, naming: "dig.relay.relay", level: .notice)
         self.machine = RelayClientStateMachine(configuration)
         (self.wakeups, self.wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
@@ -184,9 +183,7 @@ public actor RelayClient: Service {
     }
 
     private func lied(_ relay: PeerID, about what: String) {
-        if self.reportedLiars.count < Self.maximumReportedLiars, self.reportedLiars.insert(relay).inserted {
-            self.logger.notice("a relay grants what is not true", metadata: ["dig.relay.relay": "\(relay)", "dig.relay.reason": "\(what)"])
-        }
+        self.refusals.note("a relay grants what is not true", of: relay, because: what)
         self.machine.failed(relay, kind: .lied, now: .now)
         self.wake.yield()
     }

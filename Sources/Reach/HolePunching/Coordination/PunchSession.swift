@@ -17,12 +17,12 @@ struct PunchSession: Sendable {
     /// Ends when another punch takes the place of this one.
     let stopped: AsyncStream<Never>
     let hub: EventBroadcast<PunchEvent>
-    let logger: Logger
+    let refusals: RefusalLog
     private let startedAt = ContinuousClock.now
 
     init(
         peer: PeerID, side: PunchEvent.Side, signaling: String, dialer: any PeerDialer, settings: PunchSettings, ownAddresses: [Multiaddr],
-        selection: PunchAddresses, source: DialOptions.AddressSource, stopped: AsyncStream<Never>, hub: EventBroadcast<PunchEvent>, logger: Logger
+        selection: PunchAddresses, source: DialOptions.AddressSource, stopped: AsyncStream<Never>, hub: EventBroadcast<PunchEvent>, refusals: RefusalLog
     ) {
         self.peer = peer
         self.side = side
@@ -34,7 +34,7 @@ struct PunchSession: Sendable {
         self.source = source
         self.stopped = stopped
         self.hub = hub
-        self.logger = logger
+        self.refusals = refusals
     }
 
     private enum Input: Sendable {
@@ -47,16 +47,11 @@ struct PunchSession: Sendable {
         case superseded
     }
 
-    /// The addresses of the peer's that may be dialed. What is refused is logged once for each call.
+    /// The addresses of the peer's that may be dialed. That it names others is logged once for each peer.
     func select(_ addresses: [Multiaddr]) -> [Multiaddr] {
         let (usable, refused) = self.selection.select(addresses, of: self.peer)
-        if let first = refused.first {
-            self.logger.debug(
-                "addresses of a peer are not dialed",
-                metadata: [
-                    "dig.punch.peer": "\(self.peer)", "dig.punch.count": "\(refused.count)",
-                    "dig.punch.first": "\(first.0): \(first.1.rawValue)",
-                ])
+        if let (address, refusal) = refused.first(where: { $0.1 == .notPublic || $0.1 == .otherPeer }) {
+            self.refusals.note("a peer asks for a dial that is refused", of: self.peer, because: "\(address): \(refusal.rawValue)")
         }
         return usable
     }

@@ -37,7 +37,7 @@ extension GatewayClient {
         let host = "\(configuration.searchAddress):\(configuration.searchPort)"
         let destinations = try [configuration.searchAddress, gateway].map { try SocketAddress(ip: [.ip4($0)], port: configuration.searchPort) }
         let source = try SocketAddress(ip: [.ip4(local)], port: 0)
-        let connected = self.gateway
+        let (connected, refusals) = (self.gateway, self.refusals)
         return try await ChannelCanceller.run { canceller in
             self.eventLoop.flatSubmit {
                 let promise = self.eventLoop.makePromise(of: [GatewayURL].self)
@@ -50,7 +50,7 @@ extension GatewayClient {
                             gateway: gateway, isConnected: { connected.isConnected($0) }, now: .now, timeout: configuration.searchTimeout)
                         return Self.sendMulticast(channel, from: local).flatMapThrowing {
                             try channel.pipeline.syncOperations.addHandler(
-                                SSDPSearchHandler(machine, destinations: destinations, host: host, promise: promise))
+                                SSDPSearchHandler(machine, destinations: destinations, host: host, refusals: refusals, promise: promise))
                         }.flatMapError { error in
                             channel.close().flatMapThrowing { throw error }
                         }

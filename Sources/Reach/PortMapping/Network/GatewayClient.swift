@@ -1,3 +1,4 @@
+import DIGNet
 import Logging
 import NIOCore
 
@@ -7,6 +8,7 @@ struct GatewayClient: Sendable {
     let configuration: PortMapperConfiguration
     let eventLoop: any EventLoop
     let logger: Logger
+    let refusals: RefusalLog
 
     func perform(_ operation: GatewayOperation) async -> Result<GatewayOperation.Outcome, PortMappingError> {
         do {
@@ -20,6 +22,7 @@ struct GatewayClient: Sendable {
             }
         } catch {
             let error = PortMappingError(wrapping: error)
+            if error.code == .malformedAnswer { self.refusals.note("a gateway's answer is refused", of: self.gateway, because: error.message) }
             self.logger.debug("gateway operation failed", metadata: ["dig.portmap.gateway": "\(self.gateway)", "dig.portmap.error": "\(error)"])
             return .failure(error)
         }

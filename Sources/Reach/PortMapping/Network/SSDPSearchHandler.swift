@@ -1,4 +1,6 @@
 import DIGMultiformats
+import DIGNet
+import Logging
 import NIOCore
 
 /// Runs an ``SSDPSearchStateMachine`` on a UDP socket, and closes it.
@@ -10,11 +12,13 @@ final class SSDPSearchHandler: ChannelInboundHandler {
     /// The group, and the gateway itself (UPnP Device Architecture 1.1 §1.3.2 allows unicast).
     private let destinations: [SocketAddress]
     private let host: String
+    private let refusals: RefusalLog
     private var promise: EventLoopPromise<[GatewayURL]>?
     private var timer: Scheduled<Void>?
 
-    init(_ machine: SSDPSearchStateMachine, destinations: [SocketAddress], host: String, promise: EventLoopPromise<[GatewayURL]>) {
+    init(_ machine: SSDPSearchStateMachine, destinations: [SocketAddress], host: String, refusals: RefusalLog, promise: EventLoopPromise<[GatewayURL]>) {
         self.machine = machine
+        self.refusals = refusals
         self.destinations = destinations
         self.host = host
         self.promise = promise
@@ -27,7 +31,9 @@ final class SSDPSearchHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let datagram = self.unwrapInboundIn(data)
         guard case .v4(let source) = IPAddress(datagram.remoteAddress), datagram.data.readableBytes <= SSDPResponse.maximumByteCount else { return }
-        self.machine.received(Array(datagram.data.readableBytesView), from: source, now: .now)
+        if let location = self.machine.received(Array(datagram.data.readableBytesView), from: source, now: .now) {
+            self.refusals.note("a gateway names another host as itself", of: source, because: "\(location)")
+        }
         self.schedule(context)
     }
 

@@ -65,12 +65,14 @@ struct SSDPSearchStateMachine {
         return .search
     }
 
-    mutating func received(_ datagram: [UInt8], from source: IPv4Address, now: Instant) {
-        guard !self.isFinished, self.answerCount < Self.maximumAnswerCount else { return }
+    /// - Returns: A location that is refused because it is another host's than who names it.
+    @discardableResult
+    mutating func received(_ datagram: [UInt8], from source: IPv4Address, now: Instant) -> GatewayURL? {
+        guard !self.isFinished, self.answerCount < Self.maximumAnswerCount else { return nil }
         self.answerCount += 1
-        guard Self.accepts(source, gateway: self.gateway, isConnected: self.isConnected), let response = SSDPResponse(datagram),
-            response.location.host == source, !self.candidates.contains(response.location)
-        else { return }
+        guard Self.accepts(source, gateway: self.gateway, isConnected: self.isConnected), let response = SSDPResponse(datagram) else { return nil }
+        guard response.location.host == source else { return response.location }
+        guard !self.candidates.contains(response.location) else { return nil }
         if source == self.gateway {
             let position = self.candidates.firstIndex { $0.host != self.gateway } ?? self.candidates.count
             self.candidates.insert(response.location, at: position)
@@ -80,6 +82,7 @@ struct SSDPSearchStateMachine {
         }
         // The gateway's own are in front: a flood from elsewhere does not push them out.
         if self.candidates.count > Self.maximumCandidateCount { self.candidates.removeLast() }
+        return nil
     }
 
     /// Whether a host may be our gateway at all.

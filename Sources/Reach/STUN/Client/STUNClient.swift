@@ -1,3 +1,4 @@
+import DIGNet
 public import DIGUDP
 public import Logging
 public import NIOCore
@@ -12,10 +13,14 @@ public final class STUNClient: Sendable {
     private let configuration: STUNClientConfiguration
 
     /// Registers with `endpoint` for as long as the client exists.
-    public init(endpoint: UDPEndpoint, configuration: STUNClientConfiguration = .init(), logger: Logger = Logger(label: "dig.stun")) {
+    public convenience init(endpoint: UDPEndpoint, configuration: STUNClientConfiguration = .init(), logger: Logger = Logger(label: "dig.stun")) {
+        self.init(endpoint: endpoint, configuration: configuration, refusals: RefusalLog(stun: logger))
+    }
+
+    init(endpoint: UDPEndpoint, configuration: STUNClientConfiguration, refusals: RefusalLog) {
         self.endpoint = endpoint
         self.configuration = configuration
-        self.table = STUNTransactionTable(endpoint: endpoint, maximumCount: configuration.maximumPendingCount, logger: logger)
+        self.table = STUNTransactionTable(endpoint: endpoint, maximumCount: configuration.maximumPendingCount, refusals: refusals)
         endpoint.register(self.table, for: .stun)
     }
 
@@ -53,4 +58,8 @@ public final class STUNClient: Sendable {
             self.table.cancel(id)
         }
     }
+}
+
+extension RefusalLog {
+    convenience init(stun logger: Logger) { self.init(logger, naming: "dig.stun.server", level: .notice) }
 }

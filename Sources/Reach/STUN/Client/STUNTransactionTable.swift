@@ -1,3 +1,4 @@
+import DIGNet
 import DIGUDP
 import Logging
 import NIOCore
@@ -18,14 +19,14 @@ final class STUNTransactionTable: DatagramHandler, @unchecked Sendable {
 
     private let endpoint: UDPEndpoint
     private let maximumCount: Int
-    private let logger: Logger
+    private let refusals: RefusalLog
     private var pending: [STUNTransactionID: Pending] = [:]
     private var isClosed = false
 
-    init(endpoint: UDPEndpoint, maximumCount: Int, logger: Logger) {
+    init(endpoint: UDPEndpoint, maximumCount: Int, refusals: RefusalLog) {
         self.endpoint = endpoint
         self.maximumCount = maximumCount
-        self.logger = logger
+        self.refusals = refusals
     }
 
     func start(_ message: STUNMessage, check: STUNAnswerCheck, retransmission: STUNRetransmission) -> EventLoopFuture<STUNBinding> {
@@ -81,11 +82,18 @@ final class STUNTransactionTable: DatagramHandler, @unchecked Sendable {
             self.finish(id, .success(binding))
         case .ignored(let error):
             self.pending[id]?.lastRefusal = error
-            self.logger.debug("STUN answer not believed", metadata: ["dig.stun.error": "\(error)"])
+            self.note(error, transaction.check)
         case .failed(let error):
+            self.note(error, transaction.check)
             self.finish(id, .failure(error))
         }
         return true
+    }
+
+    private func note(_ error: STUNError, _ check: STUNAnswerCheck) {
+        // A server may say no, and may not know how to answer from elsewhere.
+        guard error.code != .errorResponse, check.answersFrom == check.server else { return }
+        self.refusals.note("a STUN answer is not believed", of: check.server, because: "\(error)")
     }
 
     func endpointClosed(_ endpoint: UDPEndpoint) {

@@ -1,3 +1,4 @@
+import DIGNet
 public import DIGUDP
 public import Logging
 public import NIOCore
@@ -7,10 +8,10 @@ public import NIOCore
 /// With one server that has two addresses, mapping and filtering; with several plain servers, the mapping. Takes about 5 seconds, because a filter
 /// shows itself by silence; a second if nothing is filtered.
 public struct NATBehaviorDiscovery: Sendable {
-    private let endpoint: UDPEndpoint
+    public let endpoint: UDPEndpoint
     private let configuration: STUNClientConfiguration
     private let retransmission: STUNRetransmission
-    private let logger: Logger
+    private let refusals: RefusalLog
 
     /// - Parameters:
     ///   - endpoint: The port that peers will be told of. Two more are opened for the time of ``run(servers:)``, on its event loop.
@@ -22,7 +23,7 @@ public struct NATBehaviorDiscovery: Sendable {
         self.endpoint = endpoint
         self.configuration = configuration
         self.retransmission = retransmission
-        self.logger = logger
+        self.refusals = RefusalLog(stun: logger)
     }
 
     /// Asks `servers`, at most eight for each address family.
@@ -120,9 +121,9 @@ public struct NATBehaviorDiscovery: Sendable {
         _ servers: [SocketAddress], _ family: NIOBSDSocket.ProtocolFamily, _ fresh: UDPEndpoint, _ second: UDPEndpoint
     ) async throws -> NATBehavior {
         let clients: [NATBehaviorStateMachine.Question.Port: STUNClient] = [
-            .shared: STUNClient(endpoint: self.endpoint, configuration: self.configuration, logger: self.logger),
-            .fresh: STUNClient(endpoint: fresh, configuration: self.configuration, logger: self.logger),
-            .second: STUNClient(endpoint: second, configuration: self.configuration, logger: self.logger),
+            .shared: STUNClient(endpoint: self.endpoint, configuration: self.configuration, refusals: self.refusals),
+            .fresh: STUNClient(endpoint: fresh, configuration: self.configuration, refusals: self.refusals),
+            .second: STUNClient(endpoint: second, configuration: self.configuration, refusals: self.refusals),
         ]
         let ear = HairpinEar()
         fresh.register(ear, for: .stun)

@@ -24,15 +24,7 @@ enum CapabilityExchange {
     ///
     /// - Throws: `ConnectionError`; `IdentityError` if the record is not the peer's own.
     static func ask(_ connection: any Connection) async throws -> PeerConnectionCapabilities {
-        let (answers, continuation) = AsyncStream.makeStream(of: MessageStream.self)
-        _ = try await connection.openStream(speaking: [Self.protocolID]) { stream, _ in
-            stream.eventLoop.makeCompletedFuture {
-                continuation.yield(try MessageStream(on: stream, limit: Self.maximumByteCount, timeout: Self.timeout))
-                continuation.finish()
-            }
-        }
-        for await messages in answers {
-            defer { messages.close() }
+        try await connection.withMessages(speaking: Self.protocolID, limit: Self.maximumByteCount, timeout: Self.timeout) { messages in
             let bytes = try await messages.read().get()
             let record = try PeerConnectionCapabilities(opening: SignedEnvelope(decoding: Array(bytes.readableBytesView)))
             guard record.peer == connection.remotePeer else {
@@ -40,6 +32,5 @@ enum CapabilityExchange {
             }
             return record
         }
-        throw ConnectionError(.closed, "the stream ended before the record")
     }
 }
