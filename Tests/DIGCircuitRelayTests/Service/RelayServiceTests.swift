@@ -3,6 +3,7 @@ import DIGMultiformats
 import DIGNet
 import DIGSwarm
 import DIGTestSupport
+import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -138,6 +139,52 @@ struct RelayServiceTests {
             try await eventually { service.statistics.refusals[.malformed] == 3 }
             try await a.swarm.listen(on: [relay.circuit])
             #expect(service.statistics.reservations == 2)
+        }
+    }
+
+    @Test("a reservation that ended while another peer asked for one is let go of, too")
+    func endedReservation() async throws {
+        try await withNodes { nodes in
+            let relay = try await nodes.make()
+            let protector = NotingProtector()
+            var configuration = RelayServiceConfiguration()
+            configuration.reservationLifetime = .milliseconds(100)
+            let service = RelayService(
+                identity: relay.identity, dialer: relay.swarm, router: relay.swarm, protector: protector, addresses: { [] },
+                configuration: configuration, logger: Logger(label: "test"))
+            service.setEnabled(true)
+            defer { service.stop() }
+            let (a, b) = (try await nodes.makeClient(of: relay), try await nodes.makeClient(of: relay))
+            func reserve(_ node: Node) async throws {
+                let connection = try await node.swarm.connect(to: relay.peer, addresses: [relay.address])
+                _ = try await connection.exchange(HopMessage.reserve.encoded, speaking: CircuitRelay.hopProtocolID)
+            }
+            try await reserve(a)
+            #expect(protector.protected == [a.peer])
+            let end = ContinuousClock.now + configuration.reservationLifetime
+            try await eventually { ContinuousClock.now > end }
+            try await reserve(b)
+            #expect(protector.protected == [b.peer])
+        }
+    }
+
+    @Test("a reservation ends with the last connection of its peer, whichever it was made on")
+    func lastConnection() async throws {
+        try await withNodes { nodes in
+            let (relay, service) = try await nodes.makeRelay()
+            let a = try await nodes.makeClient(of: relay)
+            let first = try await a.swarm.connect(to: relay.peer, addresses: [relay.address])
+            var options = DialOptions()
+            options.requiresNew = true
+            let second = try await a.swarm.connect(to: relay.peer, addresses: [relay.address], options: options)
+            try await eventually { relay.swarm.statistics.openConnections == 2 }
+            let answer = try await second.exchange(HopMessage.reserve.encoded, speaking: CircuitRelay.hopProtocolID)
+            guard case .status(.ok, _, _) = try HopMessage(decoding: answer) else { return #expect(Bool(false), "no reservation") }
+            await second.close()
+            try await eventually { relay.swarm.statistics.openConnections == 1 }
+            #expect(service.statistics.reservations == 1)
+            await first.close()
+            try await eventually(within: .seconds(5)) { service.statistics.reservations == 0 }
         }
     }
 
@@ -287,4 +334,14 @@ final class CountingHandler: ChannelInboundHandler {
     init(_ report: @escaping (Int) -> Void) { self.report = report }
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { self.report(self.unwrapInboundIn(data).readableBytes) }
     func errorCaught(context: ChannelHandlerContext, error: any Error) {}
+}
+
+/// Remembers whose connections are to be kept.
+private final class NotingProtector: ConnectionProtector {
+    private let peers = Mutex<Set<PeerID>>([])
+
+    var protected: Set<PeerID> { self.peers.withLock { $0 } }
+
+    func protect(_ peer: PeerID, tag: String) { self.peers.withLock { _ = $0.insert(peer) } }
+    func unprotect(_ peer: PeerID, tag: String) { self.peers.withLock { _ = $0.remove(peer) } }
 }

@@ -30,7 +30,9 @@ struct RelayTableTests {
         #expect(!table.hasReservation(self.peers[0], now: self.start + .seconds(3600)))
         _ = try table.reserve(self.peers[2], from: nil, now: self.start + .seconds(3600))
         #expect(!table.hasReservation(self.peers[0], now: self.start + .seconds(3600)))
-        #expect(table.expire(now: self.start + .seconds(10_000)).count == 2)
+        // Whoever made room is told of as well, once.
+        #expect(Set(table.expire(now: self.start + .seconds(10_000))) == Set(self.peers[0...2]))
+        #expect(table.expire(now: self.start + .seconds(10_000)).isEmpty)
         #expect(table.reservationCount == 0)
     }
 
@@ -86,6 +88,55 @@ struct RelayTableTests {
         _ = try table.open(from: c, to: b, now: self.start)
         #expect(throws: RelayRefusal.tooManyCircuits) { try table.open(from: c, to: d, now: self.start) }
         #expect(table.circuitCount == 5)
+    }
+
+    @Test("many names at one address begin no more circuits than one address may; the others are served")
+    func circuitsOfNetworks() throws {
+        var configuration = RelayServiceConfiguration()
+        configuration.maximumCircuitsPerAddress = 2
+        configuration.maximumCircuitsPerNetwork = 3
+        var table = RelayTable(configuration)
+        let target = self.peers[0]
+        _ = try table.reserve(target, from: nil, now: self.start)
+        let full = RelayRefusal.tooManyCircuitsFromNetwork
+        #expect(full.status == .resourceLimitExceeded)
+        func open(_ peer: Int, _ address: String) throws -> RelayTable.CircuitID {
+            try table.open(from: self.peers[peer], at: self.origin(address), to: target, now: self.start)
+        }
+        let first = try open(1, "/ip4/192.0.2.1/tcp/1")
+        _ = try open(2, "/ip4/192.0.2.1/tcp/2")
+        #expect(throws: full) { try open(3, "/ip4/192.0.2.1/tcp/3") }
+        #expect(throws: full) { try open(3, "/ip6/::ffff:192.0.2.1/tcp/3") }
+        _ = try open(3, "/ip4/192.0.2.2/tcp/3")
+        table.close(first)
+        table.close(first)
+        _ = try open(4, "/ip4/192.0.2.1/tcp/3")
+        for (peer, network) in [(1, "1"), (2, "2"), (3, "3")] { _ = try open(peer, "/ip6/2001:db8:1:\(network)::1/tcp/1") }
+        #expect(throws: full) { try open(4, "/ip6/2001:db8:1:4::1/tcp/1") }
+        _ = try open(4, "/ip6/2001:db8:2:4::1/tcp/1")
+        for _ in 0..<4 { _ = try open(5, "/ip4/127.0.0.1/tcp/1") }
+    }
+
+    @Test("requests that wait are bounded for each peer, each address and in all, and forgotten when they are answered")
+    func pendingRequests() throws {
+        var configuration = RelayServiceConfiguration()
+        configuration.maximumPendingRequestsPerPeer = 2
+        configuration.maximumPendingRequestsPerAddress = 3
+        configuration.maximumPendingRequests = 5
+        var pending = PendingRequests(configuration)
+        let (here, there) = (try self.origin("/ip4/192.0.2.1/tcp/1"), try self.origin("/ip4/192.0.2.2/tcp/1"))
+        func admits(_ peer: Int, _ origin: NetworkOrigin?) -> Bool { pending.admit(self.peers[peer], from: origin) }
+        #expect(admits(0, here))
+        #expect(admits(0, here))
+        #expect(!admits(0, here), "of the peer")
+        #expect(admits(1, here))
+        #expect(!admits(2, here), "of the address")
+        #expect(admits(2, there))
+        #expect(admits(3, nil))
+        #expect(!admits(4, nil), "in all")
+        pending.answered(self.peers[0], from: here)
+        #expect(admits(2, here))
+        #expect(!admits(4, nil))
     }
 
     @Test("every refusal has the specification's code")

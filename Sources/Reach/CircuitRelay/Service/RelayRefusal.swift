@@ -14,6 +14,7 @@ public enum RelayRefusal: String, CaseIterable, Hashable, Sendable {
     case noReservation
     case tooManyCircuits
     case tooManyCircuitsOfPeer
+    case tooManyCircuitsFromNetwork
     case tooManyRequests
     /// The initiator named itself.
     case targetIsInitiator
@@ -27,7 +28,7 @@ public enum RelayRefusal: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .disabled, .relayed, .denied: .permissionDenied
         case .tooManyReservations, .tooManyReservationsFromNetwork: .reservationRefused
-        case .budgetExhausted, .tooManyCircuits, .tooManyCircuitsOfPeer, .tooManyRequests: .resourceLimitExceeded
+        case .budgetExhausted, .tooManyCircuits, .tooManyCircuitsOfPeer, .tooManyCircuitsFromNetwork, .tooManyRequests: .resourceLimitExceeded
         case .noReservation: .noReservation
         case .targetIsInitiator, .targetFailed: .connectionFailed
         case .malformed: .malformedMessage

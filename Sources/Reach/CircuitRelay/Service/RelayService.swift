@@ -26,10 +26,11 @@ public final class RelayService: Service, Sendable {
         var circuits: [RelayTable.CircuitID: RelayedCircuit] = [:]
         /// Tasks that ask targets; each ends within the request timeout.
         var asking: [RelayTable.CircuitID: Task<Void, Never>] = [:]
+        /// Connections on whose end reservations may end.
+        var watched: Set<ConnectionID> = []
         /// Vouchers given, so that a peer that asks again at once costs no signature.
         var vouchers: [PeerID: (issuedAt: ContinuousClock.Instant, grant: ReservationGrant)] = [:]
-        var pendingRequests: [PeerID: Int] = [:]
-        var pendingCount = 0
+        var pending: PendingRequests
         var usage = RelayUsage()
         var statistics = RelayServiceStatistics()
         var isTicking = false
@@ -74,7 +75,8 @@ public final class RelayService: Service, Sendable {
             State(
                 table: RelayTable(configuration),
                 allocator: RateAllocator(
-                    total: configuration.bytesPerSecond, perPeer: configuration.bytesPerSecondPerPeer, perFlow: configuration.bytesPerSecondPerCircuit)))
+                    total: configuration.bytesPerSecond, perPeer: configuration.bytesPerSecondPerPeer, perFlow: configuration.bytesPerSecondPerCircuit),
+                pending: PendingRequests(configuration)))
     }
 
     // MARK: Control
@@ -153,30 +155,25 @@ public final class RelayService: Service, Sendable {
     }
 
     private func sweep() {
-        let over = self.state.withLock { state in
-            let now = ContinuousClock.now
-            state.vouchers = state.vouchers.filter { now - $0.value.issuedAt < Self.voucherReuse }
-            return state.table.expire(now: now)
-        }
+        let now = ContinuousClock.now
+        self.state.withLock { state in state.vouchers = state.vouchers.filter { now - $0.value.issuedAt < Self.voucherReuse } }
+        self.letGo(now: now)
+    }
+
+    /// The connections of peers whose reservations have ended need not be kept.
+    private func letGo(now: ContinuousClock.Instant) {
+        let over = self.state.withLock { $0.table.expire(now: now) }
         for peer in over { self.protector?.unprotect(peer, tag: CircuitRelay.hopProtectionTag) }
     }
 
     // MARK: Requests
 
     private func accept(_ stream: any Channel, of connection: any Connection) -> EventLoopFuture<Void> {
-        let peer = connection.remotePeer
-        return stream.eventLoop.makeCompletedFuture {
+        stream.eventLoop.makeCompletedFuture {
             let messages = try MessageStream(
                 on: stream, limit: CircuitRelay.maximumMessageByteCount, timeout: self.configuration.requestTimeout)
-            let isAdmitted = self.state.withLock { state in
-                guard
-                    state.pendingCount < self.configuration.maximumPendingRequests,
-                    state.pendingRequests[peer, default: 0] < self.configuration.maximumPendingRequestsPerPeer
-                else { return false }
-                state.pendingCount += 1
-                state.pendingRequests[peer, default: 0] += 1
-                return true
-            }
+            let origin = NetworkOrigin(connection.remoteAddress)
+            let isAdmitted = self.state.withLock { $0.pending.admit(connection.remotePeer, from: origin) }
             guard isAdmitted else {
                 self.refuse(.tooManyRequests, on: messages)
                 return
@@ -188,36 +185,33 @@ public final class RelayService: Service, Sendable {
                 case .failure:
                     self.count(.malformed)
                     messages.close()
-                    self.answered(peer)
+                    self.answered(connection)
                 }
             }
         }
     }
 
-    /// A request of `peer` is not pending any more.
-    private func answered(_ peer: PeerID) {
-        self.state.withLock { state in
-            state.pendingCount -= 1
-            let count = state.pendingRequests[peer, default: 0] - 1
-            state.pendingRequests[peer] = count > 0 ? count : nil
-        }
+    /// A request that came over `connection` is not pending any more.
+    private func answered(_ connection: any Connection) {
+        let origin = NetworkOrigin(connection.remoteAddress)
+        self.state.withLock { $0.pending.answered(connection.remotePeer, from: origin) }
     }
 
     private func received(_ bytes: ByteBuffer, on messages: MessageStream, of connection: any Connection) {
         let message: HopMessage
         do throws(CircuitDecodingError) { message = try HopMessage(decoding: bytes) } catch {
             self.refuse(.malformed, on: messages)
-            return self.answered(connection.remotePeer)
+            return self.answered(connection)
         }
         switch message {
         case .reserve:
             self.reserve(on: messages, for: connection)
-            self.answered(connection.remotePeer)
+            self.answered(connection)
         case .connect(let target):
             self.connect(to: target, on: messages, for: connection)
         case .status:
             self.refuse(.unexpected, on: messages)
-            self.answered(connection.remotePeer)
+            self.answered(connection)
         }
     }
 
@@ -248,6 +242,7 @@ public final class RelayService: Service, Sendable {
         let origin = NetworkOrigin(connection.remoteAddress)
         let now = ContinuousClock.now
         let nowSeconds = WallClock.nowMilliseconds / 1000
+        defer { self.letGo(now: now) }
         let known = try self.state.withLock { state throws(RelayRefusal) -> ReservationGrant? in
             guard state.isEnabled else { throw .disabled }
             self.countBytes(&state)
@@ -261,7 +256,7 @@ public final class RelayService: Service, Sendable {
         }
         if let known { return known }
         self.protector?.protect(peer, tag: CircuitRelay.hopProtectionTag)
-        connection.closeFuture.whenComplete { [weak self] _ in self?.connectionClosed(to: peer) }
+        self.watch(connection)
         let expirationSeconds = nowSeconds.addingClamped(UInt64(clamping: self.configuration.reservationLifetime.components.seconds))
         var grant = ReservationGrant(expirationSeconds: expirationSeconds, addresses: self.publicAddresses(), voucher: nil)
         do throws(IdentityError) {
@@ -284,9 +279,23 @@ public final class RelayService: Service, Sendable {
             .map { $0.withPeerID(self.dialer.localPeer) }
     }
 
+    /// Once for each connection, however often its peer asks.
+    private func watch(_ connection: any Connection) {
+        let (id, peer) = (connection.id, connection.remotePeer)
+        guard self.state.withLock({ $0.watched.insert(id).inserted }) else { return }
+        connection.closeFuture.whenComplete { [weak self] _ in
+            guard let self else { return }
+            self.state.withLock { _ = $0.watched.remove(id) }
+            self.connectionClosed(to: peer)
+        }
+    }
+
     /// Specification, "Reservation": "If the peer disconnects, the reservation is no longer valid."
     private func connectionClosed(to peer: PeerID) {
-        if let connection = self.dialer.connection(to: peer), !connection.isRelayed { return }
+        if let connection = self.dialer.connection(to: peer), !connection.isRelayed {
+            if self.state.withLock({ $0.table.hasReservation(peer, now: .now) }) { self.watch(connection) }
+            return
+        }
         let hadOne = self.state.withLock { state in
             state.vouchers[peer] = nil
             return state.table.remove(peer)
@@ -305,23 +314,24 @@ public final class RelayService: Service, Sendable {
                 guard state.isEnabled else { throw .disabled }
                 self.countBytes(&state)
                 guard !state.usage.isExhausted(self.configuration) else { throw .budgetExhausted }
-                return try state.table.open(from: source, to: target, now: .now)
+                return try state.table.open(from: source, at: NetworkOrigin(connection.remoteAddress), to: target, now: .now)
             }
             guard let onward = self.dialer.connection(to: target), !onward.isRelayed else {
                 self.state.withLock { $0.table.close(id) }
                 throw .noReservation
             }
-            self.ask(onward, for: id, on: messages, source: source)
+            self.ask(onward, for: id, on: messages, of: connection)
         } catch {
             self.refuse(error, on: messages)
-            self.answered(source)
+            self.answered(connection)
         }
     }
 
     /// Asks the target. One task for each circuit, until both streams are spliced.
-    private func ask(_ onward: any Connection, for id: RelayTable.CircuitID, on messages: MessageStream, source: PeerID) {
+    private func ask(_ onward: any Connection, for id: RelayTable.CircuitID, on messages: MessageStream, of connection: any Connection) {
+        let source = connection.remotePeer
         let task = Task {
-            defer { self.answered(source) }
+            defer { self.answered(connection) }
             do {
                 let stop = try await self.openStop(on: onward, source: source)
                 self.splice(id, source: (source, messages), target: (onward.remotePeer, stop))
@@ -344,23 +354,8 @@ public final class RelayService: Service, Sendable {
     }
 
     private func openStop(on onward: any Connection, source: PeerID) async throws -> MessageStream {
-        let pending = PendingChannel()
-        let opened = onward.eventLoop.makePromise(of: MessageStream.self)
-        do {
-            _ = try await pending.run {
-                try await onward.openStream(speaking: [CircuitRelay.stopProtocolID]) { stream, _ in
-                    stream.eventLoop.makeCompletedFuture {
-                        try pending.made(stream)
-                        opened.succeed(
-                            try MessageStream(on: stream, limit: CircuitRelay.maximumMessageByteCount, timeout: self.configuration.requestTimeout))
-                    }
-                }
-            }
-        } catch {
-            opened.fail(error)
-            throw error
-        }
-        let messages = try await opened.futureResult.get()
+        let messages = try await onward.openMessages(
+            speaking: CircuitRelay.stopProtocolID, limit: CircuitRelay.maximumMessageByteCount, timeout: self.configuration.requestTimeout)
         return try await withTaskCancellationHandler {
             do {
                 messages.write(StopMessage.connect(source, limit: self.limit).encoded)

@@ -24,6 +24,10 @@ public struct RelayServiceConfiguration: Sendable {
     public var maximumCircuits = 512
     /// Circuits of one peer at once, as initiator and as target together.
     public var maximumCircuitsPerPeer = 64
+    /// Circuits at once that were begun from one IPv4 address or one IPv6 network of 64 bits, by however many peers. This machine's own are exempt.
+    public var maximumCircuitsPerAddress = 128
+    /// The same from one IPv6 network of 48 bits.
+    public var maximumCircuitsPerNetwork = 256
     /// Circuits between the same two peers at once, whoever began. More than one, because both may begin, and a lost one may still be open.
     public var maximumCircuitsPerPair = 4
     /// After which a circuit is ended; nil: never. Stated to both ends. Whole seconds.
@@ -48,6 +52,8 @@ public struct RelayServiceConfiguration: Sendable {
 
     /// Hop streams of one peer that are not answered yet. More are refused.
     public var maximumPendingRequestsPerPeer = 8
+    /// The same of all peers from one IPv4 address or one IPv6 network of 64 bits. This machine's own are exempt.
+    public var maximumPendingRequestsPerAddress = 64
     /// The same of all peers.
     public var maximumPendingRequests = 512
     /// For the request to arrive, and for the target's answer.
