@@ -14,7 +14,7 @@ import Testing
 struct PossessionTests {
     private func asking(_ provider: TestProvider, gate: (any ContentGate)? = nil) async throws -> TransferQuery {
         let host = TransferHost(provider: provider, gate: gate, threadPool: .singleton, logger: Logger(label: "test"))
-        return TransferQuery(to: try await LoopbackConnection { channel, peer in host.serve(channel, peer: peer) })
+        return TransferQuery(to: try await LoopbackConnection { channel, peer in host.serve(channel, peer: peer) }, timeout: .seconds(60))
     }
 
     @Test("whoever has the file proves it, whatever its size", arguments: [0, 1, 16_384, 16_385, 100_000, 3_000_001])
@@ -68,9 +68,9 @@ struct PossessionTests {
         let host = TransferHost(provider: provider, gate: gate, threadPool: .singleton, logger: Logger(label: "test"))
         let itself = try await LoopbackConnection { channel, _ in channel.eventLoop.makeSucceededVoidFuture() }
         let connection = try await LoopbackConnection { channel, peer in host.serve(channel, peer: peer, connection: itself) }
-        #expect(try await TransferQuery(to: connection).possession(of: file.descriptor.contentHash) == .refused(.authenticationRequired))
+        #expect(try await TransferQuery(to: connection, timeout: .seconds(60)).possession(of: file.descriptor.contentHash) == .refused(.authenticationRequired))
         gate.set(nil, for: file.descriptor.contentHash)
-        #expect(try await TransferQuery(to: connection).possession(of: file.descriptor.contentHash) == .proven)
+        #expect(try await TransferQuery(to: connection, timeout: .seconds(60)).possession(of: file.descriptor.contentHash) == .proven)
     }
 
     @Test("of a folder a block of one of its files is asked")

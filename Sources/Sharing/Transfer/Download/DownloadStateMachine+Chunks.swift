@@ -71,13 +71,13 @@ extension DownloadStateMachine {
         self.peers[key] = nil  // One reference, so that nothing in it is copied.
         var isAnswer = false
         for position in peer.requests.indices where peer.requests[position].range.overlaps(range) {
-            for index in peer.requests[position].range.clamped(to: range) where peer.requests[position].take(index) {
+            for index in peer.requests[position].range.clamped(to: range) where peer.requests[position].awaited.take(index) {
                 isAnswer = true
                 peer.outstandingCount -= 1
                 if !peer.requests[position].isReleased { self.picker.release(index) }
             }
         }
-        if isAnswer { peer.requests.removeAll { $0.remaining == 0 } }
+        if isAnswer { peer.requests.removeAll { $0.awaited.isEmpty } }
         self.peers[key] = peer
         return isAnswer
     }
@@ -104,13 +104,13 @@ extension DownloadStateMachine {
     /// Removes a chunk that came from what is outstanding, and tells the window. Returns whether the picker counts this peer for it.
     mutating func take(_ index: Int, from key: PeerKey, byteCount: Int, now: Instant) -> Bool {
         guard let position = self.peers[key]?.requests.firstIndex(where: { $0.range.contains(index) }),
-            let request = self.peers[key]?.requests[position], self.peers[key]?.requests[position].take(index) == true
+            let request = self.peers[key]?.requests[position], self.peers[key]?.requests[position].awaited.take(index) == true
         else { return false }
         self.peers[key]?.outstandingCount -= 1
-        let isFirst = request.remainingCount == request.range.count
+        let isFirst = request.awaited.count == request.range.count
         self.peers[key]?.window.received(
             byteCount, roundTrip: request.measuresRoundTrip && isFirst ? now - request.requestedAt : nil, now: now)
-        if request.remainingCount == 1 { self.peers[key]?.requests.remove(at: position) }
+        if request.awaited.count == 1 { self.peers[key]?.requests.remove(at: position) }
         return !request.isReleased
     }
 
@@ -118,10 +118,10 @@ extension DownloadStateMachine {
     mutating func cancelDuplicates(of index: Int) {
         for (key, peer) in self.peers where peer.outstandingCount > 0 {
             guard let position = peer.requests.firstIndex(where: { $0.range.contains(index) }),
-                self.peers[key]?.requests[position].take(index) == true
+                self.peers[key]?.requests[position].awaited.take(index) == true
             else { continue }
             self.peers[key]?.outstandingCount -= 1
-            if self.peers[key]?.requests[position].remaining == 0 { self.peers[key]?.requests.remove(at: position) }
+            if self.peers[key]?.requests[position].awaited.isEmpty == true { self.peers[key]?.requests.remove(at: position) }
             self.actions.append(.cancel(key, index..<index + 1))
         }
     }

@@ -6,7 +6,7 @@ extension DownloadStateMachine {
         if self.phase == .transferring {
             if self.picker.isComplete, self.checksInProgress == 0 {
                 for (key, peer) in self.peers {
-                    for request in peer.requests where request.remaining != 0 { self.actions.append(.cancel(key, request.range)) }
+                    for request in peer.requests where !request.awaited.isEmpty { self.actions.append(.cancel(key, request.range)) }
                 }
                 self.phase = .finished
                 self.starvedSince = nil
@@ -66,7 +66,7 @@ extension DownloadStateMachine {
                     isSupplied = false
                     break
                 }
-                guard let hashes = self.segments?.hashes(of: range) else {
+                guard let awaited = AwaitedChunks(range), let hashes = self.segments?.hashes(of: range) else {
                     for index in range { self.picker.release(index) }
                     break
                 }
@@ -74,9 +74,7 @@ extension DownloadStateMachine {
                     peer.window.startedAfterIdle(now: now)
                     if !peer.isAwaited { peer.lastProgress = now }
                 }
-                peer.requests.append(
-                    Request(
-                        range: range, remaining: ~0 >> UInt64(64 - range.count), requestedAt: now, measuresRoundTrip: peer.requests.isEmpty))
+                peer.requests.append(Request(awaited: awaited, requestedAt: now, measuresRoundTrip: peer.requests.isEmpty))
                 peer.outstandingCount += range.count
                 total += range.count
                 self.actions.append(.getChunks(key, range, hashes: hashes))
@@ -113,18 +111,18 @@ extension DownloadStateMachine {
             self.peers[other] = owner
             var queued = 0
             for request in owner.requests where !request.isReleased {
-                queued += request.remainingCount
+                queued += request.awaited.count
                 let seconds = rate > 0 ? Double(queued) * chunkByteCount / rate : 10
                 guard seconds > 2 * own + 0.05, seconds > best?.seconds ?? 0,
-                    request.indices.contains(where: { self.isDuplicable($0, holdings) })
+                    request.awaited.chunks.contains(where: { self.isDuplicable($0, holdings) })
                 else { continue }
                 best = (seconds, request)
             }
         }
-        guard let request = best?.request, let last = request.indices.last(where: { self.isDuplicable($0, holdings) }) else { return nil }
+        guard let request = best?.request, let last = request.awaited.chunks.last(where: { self.isDuplicable($0, holdings) }) else { return nil }
         // From the back of the request, where its owner comes last.
         var start = last
-        while start > request.range.lowerBound, last - start + 1 < limit, request.remaining & (1 << UInt64(start - 1 - request.range.lowerBound)) != 0,
+        while start > request.range.lowerBound, last - start + 1 < limit, request.awaited.contains(start - 1),
             self.isDuplicable(start - 1, holdings)
         {
             start -= 1

@@ -28,7 +28,7 @@ extension DownloadStateMachine {
         peer.stallCount += 1
         peer.window.stalled(now: now)
         for position in peer.requests.indices where !peer.requests[position].isReleased {
-            for index in peer.requests[position].indices { self.picker.release(index) }
+            for index in peer.requests[position].awaited.chunks { self.picker.release(index) }
             if position == 0 {
                 peer.requests[position].isReleased = true
             } else {
@@ -36,7 +36,7 @@ extension DownloadStateMachine {
             }
         }
         peer.requests.removeAll { !$0.isReleased }
-        peer.outstandingCount = peer.requests.reduce(0) { $0 + $1.remainingCount }
+        peer.outstandingCount = peer.requests.reduce(0) { $0 + $1.awaited.count }
         for segment in peer.hashRequests {
             self.segments?.giveUp(segment, by: key)
         }
@@ -50,12 +50,12 @@ extension DownloadStateMachine {
         peer.isStalled = false
         for position in peer.requests.indices where peer.requests[position].isReleased {
             peer.requests[position].isReleased = false
-            for index in peer.requests[position].indices where !self.picker.reclaim(index) {
-                _ = peer.requests[position].take(index)
+            for index in peer.requests[position].awaited.chunks where !self.picker.reclaim(index) {
+                _ = peer.requests[position].awaited.take(index)
                 peer.outstandingCount -= 1
             }
         }
-        peer.requests.removeAll { $0.remaining == 0 }
+        peer.requests.removeAll { $0.awaited.isEmpty }
         self.peers[key] = peer
     }
 
@@ -71,7 +71,7 @@ extension DownloadStateMachine {
     mutating func forget(_ key: PeerKey, error: TransferError?, now: Instant) {
         guard var peer = self.peers.removeValue(forKey: key) else { return }
         for request in peer.requests where !request.isReleased {
-            for index in request.indices { self.picker.release(index) }
+            for index in request.awaited.chunks { self.picker.release(index) }
         }
         for segment in peer.hashRequests {
             self.segments?.giveUp(segment, by: key)

@@ -46,7 +46,7 @@ struct DownloadStateMachine: Sendable {
     static let maximumFailureCount = 64
 
     static func maximumRequestChunkCount(chunkByteCount: Int) -> Int {
-        min(64, max(1, Self.requestByteCount / max(1, chunkByteCount)))
+        min(AwaitedChunks.maximumCount, max(1, Self.requestByteCount / max(1, chunkByteCount)))
     }
 
     enum Phase {

@@ -9,51 +9,25 @@ import NIOPosix
 /// A chunk body is copied once, from the read buffer into its slab. A full slab, up to 1 MiB, is one job on the thread pool: prove the chunks
 /// together, write them, come back once. With no slab free the stream is not read, so the sender is slowed down.
 ///
-/// Slabs that are not full go to a job when waiting would hold somebody up: nothing more is outstanding than what they hold, the
-/// stream pauses between two chunks, or the oldest chunk waits longer than ``maximumDelay``.
+/// What may come and what follows from it is decided by values: ``OutstandingChunks`` and ``DueAnswers`` for each handle, ``ChunkAssembly`` and
+/// ``SessionAuthentication`` for the stream.
 final class PeerSessionHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = Never
     typealias OutboundOut = ByteBuffer
 
-    /// How long a whole chunk may wait for the next one.
-    static let maximumDelay: TimeAmount = .milliseconds(5)
     /// How often bytes without a whole chunk are reported.
     static let progressInterval: TimeAmount = .seconds(1)
 
-    private struct Request {
-        let chunks: Range<Int>
-        let hashes: ArraySlice<SHA256Digest>
-        /// Bit i: chunk `chunks.lowerBound + i` has not come.
-        var remaining: UInt64
-
-        func isAwaiting(_ chunk: Int) -> Bool {
-            self.chunks.contains(chunk) && self.remaining & (1 << UInt64(chunk - self.chunks.lowerBound)) != 0
-        }
-    }
-
     private struct Content {
         let observer: any SessionObserver
-        var layout: ChunkLayout?
-        var file: PartFile?
-        var requests: [Request] = []
-        /// Chunks asked for that have not begun to come.
-        var outstandingCount = 0
-        var isDescribed = false
-        /// The bitfield was asked for; its first part has not come.
-        var isBitfieldDue: Bool
-        /// Answers that were asked for and have not come.
-        var dueHashCount = 0
-        var dueListingCount = 0
         let contentHash: ContentHash
         let chunkLayer: Int?
         let subscribes: Bool
-        /// Asked for before the description came: asked for again if the peer first wants to know who this is.
-        var early: [TransferRequest] = []
-        /// The description was asked for before the peer knew who this is.
-        var isEarlierThanAuthentication = false
-        /// The peer has refused, and is being convinced. What it refuses until it describes the content counts for nothing.
-        var isAuthenticating = false
+        var layout: ChunkLayout?
+        var file: PartFile?
+        var outstanding = OutstandingChunks()
+        var due = DueAnswers()
     }
 
     /// See ``DownloadOptions/authenticator``.
@@ -61,43 +35,22 @@ final class PeerSessionHandler: ChannelDuplexHandler {
     /// Returns nil once the peer is satisfied.
     typealias Authenticate = @Sendable (ContentHash) async -> TransferError?
 
-    /// What came of proving who this is, once for the session.
-    private enum Authentication {
-        case none
-        case running
-        case failed(TransferError)
-        case done
-    }
-
-    private enum Incoming {
-        case nothing
-        /// Into the slab.
-        case chunk
-        /// Cancelled, or of a handle that was released.
-        case discarded
-        /// The header is read, a slab is not free.
-        case waiting(handle: UInt32, chunk: Int, hash: SHA256Digest)
-    }
-
     private let peer: PeerID
     private let pool: ChunkSlabPool
     private let limiter: RateLimiter?
     private let threadPool: NIOThreadPool
     private let logger: Logger
     private let authenticate: Authenticate?
-    private var authentication = Authentication.none
+    private var authentication: SessionAuthentication
     private var authenticationTask: Task<Void, Never>?
 
     private var context: ChannelHandlerContext?
     private var decoder = TransferFrameDecoder()
     private var contents: [UInt32: Content] = [:]
     private var nextHandle: UInt32 = 1
-    /// Bytes of chunks that were cancelled or whose handle was released: so many may still come.
-    private var lateByteCount = 0
     private var news = NewsBudget(now: .now())
+    private var assembly = ChunkAssembly()
 
-    private var incoming = Incoming.nothing
-    private var slab: (slab: ChunkSlab, handle: UInt32, since: NIODeadline)?
     /// Read and not taken apart, because no slab was free.
     private var backlog = ByteBuffer()
     private var isReadHeldBack = false
@@ -112,6 +65,7 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         self.threadPool = threadPool
         self.logger = logger
         self.authenticate = authenticate
+        self.authentication = SessionAuthentication(isPossible: authenticate != nil)
     }
 
     // MARK: - Commands
@@ -121,83 +75,19 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         let handle = self.nextHandle
         self.nextHandle = handle == .max ? 1 : handle + 1
         guard self.contents[handle] == nil else { return nil }
-        self.contents[handle] = Content(
-            observer: observer, isBitfieldDue: subscribes, contentHash: contentHash, chunkLayer: chunkLayer, subscribes: subscribes)
+        var content = Content(observer: observer, contentHash: contentHash, chunkLayer: chunkLayer, subscribes: subscribes)
+        if subscribes { content.due.asked(.subscribe) }
+        self.contents[handle] = content
+        self.authentication.opened(handle)
         var buffer = context.channel.allocator.buffer(capacity: 128)
-        buffer.writeTransferRequest(.describe(contentHash, chunkLayer: chunkLayer), handle: handle)
-        if subscribes { buffer.writeTransferRequest(.subscribe, handle: handle) }
+        Self.open(content, handle: handle, in: &buffer)
         context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
         return handle
     }
 
-    // MARK: - Authentication
-
-    /// The peer wants to know who this is before it says anything, or knows and wants more: what was proven on this connection earlier may not have been
-    /// for this content, and whoever shows what there is learns what is missing. Returns whether that is being told; then the refusal has not happened.
-    private func authenticateInstead(of description: inout ContentDescription, handle: UInt32) -> Bool {
-        guard let context = self.context, let authenticate = self.authenticate, let content = self.contents[handle], !content.isAuthenticating,
-            case .refused(let reason) = description.content, reason.isAboutThePeer
-        else { return false }
-        switch self.authentication {
-        case .failed(let error):
-            description.refusal = error
-            return false
-        case .done:
-            // It was satisfied before: more cannot be proven. But whoever asked before that is asked again.
-            guard content.isEarlierThanAuthentication else { return false }
-            self.contents[handle]?.isAuthenticating = true
-            self.askAgain(handle)
-        case .running:
-            self.contents[handle]?.isAuthenticating = true
-        case .none:
-            self.authentication = .running
-            self.contents[handle]?.isAuthenticating = true
-            let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-            let eventLoop = context.eventLoop
-            let hash = content.contentHash
-            self.authenticationTask = Task {
-                let error = await authenticate(hash)
-                eventLoop.execute { bound.value.authenticated(error) }
-            }
-        }
-        return true
-    }
-
-    private func authenticated(_ error: TransferError?) {
-        guard self.context != nil else { return }
-        self.authenticationTask = nil
-        if let error {
-            self.authentication = .failed(error)
-            var description = ContentDescription(.refused(.authenticationRequired))
-            description.refusal = error
-            for (handle, content) in self.contents where content.isAuthenticating {
-                self.contents[handle]?.isAuthenticating = false
-                content.observer.received(.described(description))
-            }
-            return
-        }
-        self.authentication = .done
-        for handle in self.contents.keys.sorted() {
-            if self.contents[handle]?.isAuthenticating == true {
-                self.askAgain(handle)
-            } else if self.contents[handle]?.isDescribed == false {
-                // What is asked for from here on is asked by somebody known.
-                self.contents[handle]?.isEarlierThanAuthentication = true
-            }
-        }
-    }
-
-    /// Opens the handle anew and asks for everything that was asked for under it.
-    private func askAgain(_ handle: UInt32) {
-        guard let context = self.context, let content = self.contents[handle] else { return }
-        self.contents[handle]?.isDescribed = false
-        self.contents[handle]?.isEarlierThanAuthentication = false
-        var buffer = context.channel.allocator.buffer(capacity: 256)
-        buffer.writeTransferRequest(.release, handle: handle)
+    private static func open(_ content: Content, handle: UInt32, in buffer: inout ByteBuffer) {
         buffer.writeTransferRequest(.describe(content.contentHash, chunkLayer: content.chunkLayer), handle: handle)
         if content.subscribes { buffer.writeTransferRequest(.subscribe, handle: handle) }
-        for request in content.early { buffer.writeTransferRequest(request, handle: handle) }
-        context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
     }
 
     func prepare(_ handle: UInt32, file: PartFile, layout: ChunkLayout) {
@@ -206,72 +96,85 @@ final class PeerSessionHandler: ChannelDuplexHandler {
     }
 
     func perform(_ commands: [SessionCommand], handle: UInt32) {
-        guard let context = self.context, var content = self.contents[handle] else { return }
+        guard let context = self.context, self.contents[handle] != nil else { return }
         var buffer = context.channel.allocator.buffer(capacity: 64 * commands.count)
         var isReleased = false
-        // Until the description is here, or is asked for again: then these go behind it.
-        let isEarly = !content.isDescribed || content.isAuthenticating
         func ask(_ request: TransferRequest) {
             buffer.writeTransferRequest(request, handle: handle)
-            if isEarly, self.authenticate != nil { content.early.append(request) }
+            self.contents[handle]?.due.asked(request)
+            self.authentication.asked(request, handle: handle)
         }
         for command in commands {
             switch command {
-            case .getHashes(let request):
-                ask(.getHashes(request))
-                content.dueHashCount += 1
-            case .getListing(let offset, let byteCount):
-                ask(.getListing(offset: offset, byteCount: byteCount))
-                content.dueListingCount += 1
+            case .getHashes(let request): ask(.getHashes(request))
+            case .getListing(let offset, let byteCount): ask(.getListing(offset: offset, byteCount: byteCount))
             case .getChunks(let chunks, let hashes):
-                guard let range = ChunkRange(chunks), chunks.count <= ChunkSlab.maximumChunkCount else { continue }
+                guard let range = ChunkRange(chunks), self.contents[handle]?.outstanding.insert(chunks, hashes: hashes) == true else { continue }
                 ask(.getChunks(range))
-                content.requests.append(Request(chunks: chunks, hashes: hashes, remaining: ~0 >> UInt64(64 - chunks.count)))
-                content.outstandingCount += chunks.count
             case .cancel(let chunks):
                 guard let range = ChunkRange(chunks) else { continue }
                 ask(.cancel(range))
-                for chunk in chunks { self.expectLate(chunk, &content) }
+                self.expectLate(self.contents[handle]?.outstanding.remove(chunks) ?? [], handle: handle)
             case .release:
                 buffer.writeTransferRequest(.release, handle: handle)
                 isReleased = true
             }
         }
         context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
-        self.contents[handle] = content
         if isReleased { self.release(handle) }
         // Whoever cancels has not seen what is here already.
-        if self.slab?.handle == handle, content.outstandingCount == 0 { self.flushSlab(context) }
+        if self.assembly.handle == handle, self.contents[handle]?.outstanding.count == 0 { self.flush() }
     }
 
-    /// The chunk will be discarded if it comes.
-    private func expectLate(_ chunk: Int, _ content: inout Content) {
-        guard let position = content.requests.firstIndex(where: { $0.isAwaiting(chunk) }), let layout = content.layout else { return }
-        content.requests[position].remaining &= ~(1 << UInt64(chunk - content.requests[position].chunks.lowerBound))
-        if content.requests[position].remaining == 0 { content.requests.remove(at: position) }
-        content.outstandingCount -= 1
-        self.lateByteCount += DownloadStateMachine.byteCount(of: chunk, layout)
+    /// The chunks will be discarded if they come.
+    private func expectLate(_ chunks: [Int], handle: UInt32) {
+        guard let layout = self.contents[handle]?.layout else { return }
+        for chunk in chunks { self.assembly.expectLate(DownloadStateMachine.byteCount(of: chunk, layout)) }
     }
 
     private func release(_ handle: UInt32) {
-        guard let content = self.contents.removeValue(forKey: handle) else { return }
-        if let layout = content.layout {
-            for request in content.requests {
-                for chunk in request.chunks where request.isAwaiting(chunk) {
-                    self.lateByteCount += DownloadStateMachine.byteCount(of: chunk, layout)
-                }
-            }
-        }
-        if self.slab?.handle == handle {
-            switch self.incoming {
-            case .chunk: self.incoming = .discarded
-            case .waiting, .nothing, .discarded: break
-            }
-            self.submitSlab(content)
-        }
+        self.expectLate(self.contents[handle]?.outstanding.removeAll() ?? [], handle: handle)
+        self.authentication.released(handle)
+        let content = self.contents.removeValue(forKey: handle)
+        if let batch = self.assembly.released(handle) { self.submit(batch, content) }
     }
 
     func close() { self.context?.close(mode: .all, promise: nil) }
+
+    // MARK: - Authentication
+
+    /// The peer wants to know who this is, or more than it knows: it is told, in a task of its own.
+    private func prove(_ contentHash: ContentHash) {
+        guard let context = self.context, let authenticate = self.authenticate else { return }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let eventLoop = context.eventLoop
+        self.authenticationTask = Task {
+            let error = await authenticate(contentHash)
+            eventLoop.execute { bound.value.authenticated(error) }
+        }
+    }
+
+    private func authenticated(_ error: TransferError?) {
+        guard self.context != nil else { return }
+        self.authenticationTask = nil
+        guard let error else {
+            for (handle, requests) in self.authentication.proven() { self.askAgain(requests, handle: handle) }
+            return
+        }
+        var description = ContentDescription(.refused(.authenticationRequired))
+        description.refusal = error
+        for handle in self.authentication.failed(error) { self.contents[handle]?.observer.received(.described(description)) }
+    }
+
+    /// Opens the handle anew and asks for everything that was asked for under it.
+    private func askAgain(_ requests: [TransferRequest], handle: UInt32) {
+        guard let context = self.context, let content = self.contents[handle] else { return }
+        var buffer = context.channel.allocator.buffer(capacity: 256)
+        buffer.writeTransferRequest(.release, handle: handle)
+        Self.open(content, handle: handle, in: &buffer)
+        for request in requests { buffer.writeTransferRequest(request, handle: handle) }
+        context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
+    }
 
     // MARK: - The stream
 
@@ -302,7 +205,7 @@ final class PeerSessionHandler: ChannelDuplexHandler {
     private func end(_ error: TransferError?) {
         guard self.context != nil else { return }
         // What came whole is kept, whatever ended the stream.
-        if let handle = self.slab?.handle, let content = self.contents[handle] { self.submitSlab(content) }
+        if let batch = self.assembly.close() { self.submit(batch, self.contents[batch.handle]) }
         self.context = nil
         self.authenticationTask?.cancel()
         self.paceTimer?.cancel()
@@ -330,8 +233,7 @@ final class PeerSessionHandler: ChannelDuplexHandler {
     }
 
     private func readIfReady(_ context: ChannelHandlerContext) {
-        guard self.isReadHeldBack, self.backlog.readableBytes == 0 else { return }
-        if case .waiting = self.incoming { return }
+        guard self.isReadHeldBack, self.backlog.readableBytes == 0, !self.assembly.isWaiting else { return }
         let now = NIODeadline.now()
         guard self.readyAt <= now else {
             guard self.paceTimer == nil else { return }
@@ -364,7 +266,7 @@ final class PeerSessionHandler: ChannelDuplexHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         if self.context != nil {
-            if case .nothing = self.incoming { self.flushSlab(context) }
+            if self.assembly.isBetweenChunks { self.flush() }
             self.reportProgress(context)
         }
         context.fireChannelReadComplete()
@@ -374,18 +276,16 @@ final class PeerSessionHandler: ChannelDuplexHandler {
         let now = context.eventLoop.now
         guard now >= self.lastReport + Self.progressInterval else { return }
         self.lastReport = now
-        for content in self.contents.values where content.outstandingCount > 0 || self.slab != nil { content.observer.received(.progressed) }
+        for content in self.contents.values where content.outstanding.count > 0 || self.assembly.handle != nil { content.observer.received(.progressed) }
     }
 
     /// A slab may be free.
     private func resume() {
         guard let context = self.context else { return self.pool.passOn() }
-        let hadSlab = self.slab != nil
-        if case .waiting(let handle, let chunk, let hash) = self.incoming {
-            guard self.beginChunk(chunk, handle: handle, hash: hash) else { return }
-        }
+        let isTaken = self.assembly.slabFreed(now: .now()) { self.takeSlab() }
+        guard !self.assembly.isWaiting else { return }
         // Not needed any more, because the chunk went on where it was or was cancelled: others wait for it.
-        if hadSlab || self.slab == nil { self.pool.passOn() }
+        if !isTaken { self.pool.passOn() }
         var bytes = self.backlog
         self.backlog = ByteBuffer()
         self.takeApart(&bytes)
@@ -396,8 +296,7 @@ final class PeerSessionHandler: ChannelDuplexHandler {
     // MARK: - Taking apart
 
     private func takeApart(_ bytes: inout ByteBuffer) {
-        while self.context != nil {
-            if case .waiting = self.incoming { return }
+        while self.context != nil, !self.assembly.isWaiting {
             let event: TransferFrameEvent?
             do {
                 event = try self.decoder.next(&bytes)
@@ -405,89 +304,40 @@ final class PeerSessionHandler: ChannelDuplexHandler {
                 return self.violate("the peer sent bytes that are no frame", cause: error)
             }
             switch event {
-            case .chunkBody(let body):
-                if case .chunk = self.incoming, let slab = self.slab?.slab { body.withUnsafeReadableBytes { slab.append($0) } }
+            case .chunkBody(let body): self.assembly.append(body)
             case .chunkBegan(let handle, let index, let byteCount):
                 self.chunkBegan(handle: handle, chunk: Int(index), byteCount: byteCount)
             case .chunkEnded:
-                self.chunkEnded(remainingByteCount: bytes.readableBytes)
-            case .response(let handle, let response):
-                self.received(response, handle: handle)
-            case .request:
-                return self.violate("the peer asked on a stream on which it answers")
-            case nil:
-                return
+                let outstandingCount = self.assembly.handle.flatMap { self.contents[$0]?.outstanding.count } ?? 0
+                if let batch = self.assembly.end(outstandingCount: outstandingCount, now: .now()) { self.submit(batch, self.contents[batch.handle]) }
+            case .response(let handle, let response): self.received(response, handle: handle)
+            case .request: return self.violate("the peer asked on a stream on which it answers")
+            case nil: return
             }
         }
     }
 
     private func chunkBegan(handle: UInt32, chunk: Int, byteCount: Int) {
-        if let position = self.contents[handle]?.requests.firstIndex(where: { $0.isAwaiting(chunk) }), let layout = self.contents[handle]?.layout,
-            let request = self.contents[handle]?.requests[position]
-        {
-            guard byteCount == DownloadStateMachine.byteCount(of: chunk, layout) else {
-                return self.violate("chunk \(chunk) from the peer has \(byteCount) bytes, not \(DownloadStateMachine.byteCount(of: chunk, layout))")
-            }
-            let offset = chunk - request.chunks.lowerBound
-            self.contents[handle]?.requests[position].remaining &= ~(1 << UInt64(offset))
-            if self.contents[handle]?.requests[position].remaining == 0 { self.contents[handle]?.requests.remove(at: position) }
-            self.contents[handle]?.outstandingCount -= 1
-            if let slab = self.slab, slab.handle != handle || !slab.slab.hasRoom(for: chunk, byteCount: byteCount), let context = self.context {
-                self.flushSlab(context)
-            }
-            _ = self.beginChunk(chunk, handle: handle, hash: request.hashes[request.hashes.startIndex + offset])
-        } else if self.lateByteCount >= byteCount {
-            self.lateByteCount -= byteCount
-            self.incoming = .discarded
-        } else {
-            self.violate("the peer sent chunk \(chunk), which was not asked for")
+        guard let layout = self.contents[handle]?.layout, let hash = self.contents[handle]?.outstanding.take(chunk) else {
+            if self.assembly.beginLate(byteCount: byteCount) { return }
+            return self.violate("the peer sent chunk \(chunk), which was not asked for")
         }
-    }
-
-    /// Returns false if it has to wait for a slab.
-    private func beginChunk(_ chunk: Int, handle: UInt32, hash: SHA256Digest) -> Bool {
-        guard self.contents[handle] != nil else {
-            self.incoming = .discarded  // Released while it waited.
-            return true
-        }
-        if self.slab == nil, let context = self.context {
-            let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-            guard let slab = self.pool.take(for: self, on: context.eventLoop, resume: { bound.value.resume() }) else {
-                self.incoming = .waiting(handle: handle, chunk: chunk, hash: hash)
-                return false
-            }
-            self.slab = (slab, handle, .now())
-        } else if let current = self.slab, current.handle != handle {
-            // An empty one that was meant for another content.
-            self.slab = (current.slab, handle, .now())
-        }
-        self.slab?.slab.begin(chunk, expected: hash)
-        self.incoming = .chunk
-        return true
-    }
-
-    private func chunkEnded(remainingByteCount: Int) {
-        let wasWanted = if case .chunk = self.incoming { true } else { false }
-        self.incoming = .nothing
-        guard wasWanted, let slab = self.slab, let content = self.contents[slab.handle], let context = self.context else { return }
-        slab.slab.end()
-        if content.outstandingCount < slab.slab.chunkCount || NIODeadline.now() - slab.since >= Self.maximumDelay { self.flushSlab(context) }
+        let expected = DownloadStateMachine.byteCount(of: chunk, layout)
+        guard byteCount == expected else { return self.violate("chunk \(chunk) from the peer has \(byteCount) bytes, not \(expected)") }
+        let batch = self.assembly.begin(chunk, handle: handle, hash: hash, byteCount: byteCount, now: .now()) { self.takeSlab() }
+        if let batch { self.submit(batch, self.contents[batch.handle]) }
     }
 
     private func received(_ response: TransferResponse, handle: UInt32) {
         // A handle that was released: what was on its way.
         guard let observer = self.contents[handle]?.observer else { return }
-        guard self.isExpected(response, handle: handle) else { return self.violate("the peer sent an answer that was not asked for") }
-        if self.contents[handle]?.isAuthenticating == true {
-            guard case .description = response else { return }
-            self.contents[handle]?.isAuthenticating = false
-            self.contents[handle]?.early = []
+        let isRefused = self.authentication.isRefused(handle)
+        guard self.contents[handle]?.due.received(response, isRefused: isRefused, news: &self.news, now: .now()) == true else {
+            return self.violate("the peer sent an answer that was not asked for")
         }
+        if case .description(let description) = response { return self.described(description, handle: handle, observer) }
+        guard !isRefused else { return }
         switch response {
-        case .description(var description):
-            if self.authenticateInstead(of: &description, handle: handle) { return }
-            self.contents[handle]?.early = []
-            observer.received(.described(description))
         case .hashes(let segment): observer.received(.hashes(segment))
         case .hashesUnavailable(let id, _): observer.received(.hashesUnavailable(id))
         case .bitfield(let part): observer.received(.bitfield(part))
@@ -496,79 +346,51 @@ final class PeerSessionHandler: ChannelDuplexHandler {
             self.withdraw(range, handle: handle)
             observer.received(.chunksUnavailable(range, reason))
         case .listingPart(let offset, let bytes): observer.received(.listingPart(offset: offset, bytes: bytes))
-        case .proof, .proofUnavailable, .resolved: break
+        case .description, .proof, .proofUnavailable, .resolved: break
         }
     }
 
-    /// Counts answers against what was asked, and everything else against a budget: observers are told over a queue, and a peer must not
-    /// fill it faster than it is emptied.
-    private func isExpected(_ response: TransferResponse, handle: UInt32) -> Bool {
-        guard let content = self.contents[handle] else { return false }
-        let now = NIODeadline.now()
-        switch response {
-        case .description:
-            self.contents[handle]?.isDescribed = true
-            return !content.isDescribed
-        case .hashesUnavailable where content.isAuthenticating: return self.news.spend(1, now: now)
-        case .listingPart where content.isAuthenticating: return self.news.spend(1, now: now)
-        case .hashes, .hashesUnavailable:
-            self.contents[handle]?.dueHashCount -= 1
-            return content.dueHashCount > 0
-        case .listingPart:
-            self.contents[handle]?.dueListingCount -= 1
-            return content.dueListingCount > 0
-        case .bitfield where content.isBitfieldDue:
-            self.contents[handle]?.isBitfieldDue = false
-            return true
-        case .bitfield(.part(_, let bits)): return self.news.spend(1 + bits.count / 256, now: now)
-        case .have(let ranges): return self.news.spend(1 + ranges.count / 16, now: now)
-        case .bitfield(.complete), .chunksUnavailable: return self.news.spend(1, now: now)
-        // Nobody here asks for these on a handle.
-        case .proof, .proofUnavailable, .resolved: return false
+    private func described(_ description: ContentDescription, handle: UInt32, _ observer: any SessionObserver) {
+        let isAboutThePeer = if case .refused(let reason) = description.content { reason.isAboutThePeer } else { false }
+        switch self.authentication.described(handle, isAboutThePeer: isAboutThePeer) {
+        case .violation: self.violate("the peer sent an answer that was not asked for")
+        case .report(let refusal):
+            var description = description
+            description.refusal = refusal
+            observer.received(.described(description))
+        case .prove:
+            if let contentHash = self.contents[handle]?.contentHash { self.prove(contentHash) }
+        case .wait: break
+        case .askAgain(let requests): self.askAgain(requests, handle: handle)
         }
     }
 
     /// The peer will not send these.
     private func withdraw(_ range: ChunkRange, handle: UInt32) {
-        guard var content = self.contents[handle] else { return }
-        for position in content.requests.indices.reversed() where content.requests[position].chunks.overlaps(range.indices) {
-            for chunk in content.requests[position].chunks.clamped(to: range.indices) where content.requests[position].isAwaiting(chunk) {
-                content.requests[position].remaining &= ~(1 << UInt64(chunk - content.requests[position].chunks.lowerBound))
-                content.outstandingCount -= 1
-            }
-            if content.requests[position].remaining == 0 { content.requests.remove(at: position) }
-        }
-        self.contents[handle] = content
-        if self.slab?.handle == handle, content.outstandingCount == 0, case .nothing = self.incoming, let context = self.context {
-            self.flushSlab(context)
+        _ = self.contents[handle]?.outstanding.remove(range.indices)
+        if self.assembly.handle == handle, self.contents[handle]?.outstanding.count == 0, self.assembly.isBetweenChunks {
+            self.flush()
         }
     }
 
     // MARK: - Slabs
 
-    /// Hands whole chunks to a job. A part of a chunk goes on in another slab; if none is free all stay together.
-    private func flushSlab(_ context: ChannelHandlerContext) {
-        guard let current = self.slab, !current.slab.isEmpty, let content = self.contents[current.handle] else { return }
-        if case .chunk = self.incoming {
-            let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-            guard let next = self.pool.take(for: self, on: context.eventLoop, resume: { bound.value.resume() }) else { return }
-            current.slab.moveNext(to: next)
-            self.slab = (next, current.handle, .now())
-            self.submit(current.slab, content)
-        } else {
-            self.submitSlab(content)
-        }
+    /// An empty one; if none is free, ``resume()`` is called once one may be.
+    private func takeSlab() -> ChunkSlab? {
+        guard let context = self.context else { return nil }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        return self.pool.take(for: self, on: context.eventLoop) { bound.value.resume() }
     }
 
-    private func submitSlab(_ content: Content) {
-        guard let slab = self.slab?.slab else { return }
-        self.slab = nil
-        slab.abandonPart()
-        self.submit(slab, content)
+    /// Hands whole chunks to a job, instead of waiting for more.
+    private func flush() {
+        let batch = self.assembly.flush(now: .now()) { self.takeSlab() }
+        if let batch { self.submit(batch, self.contents[batch.handle]) }
     }
 
-    private func submit(_ slab: ChunkSlab, _ content: Content) {
-        guard !slab.isEmpty, let file = content.file, let layout = content.layout, let eventLoop = self.context?.eventLoop else {
+    private func submit(_ batch: ChunkAssembly.Batch, _ content: Content?) {
+        let slab = batch.slab
+        guard !slab.isEmpty, let content, let file = content.file, let layout = content.layout, let eventLoop = self.context?.eventLoop else {
             return self.pool.giveBack(slab)
         }
         let observer = content.observer
