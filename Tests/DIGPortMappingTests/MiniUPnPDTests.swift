@@ -2,6 +2,7 @@
 @testable import DIGPortMapping
 import DIGMultiformats
 import DIGNet
+import DIGTestSupport
 import Logging
 import NIOCore
 import NIOPosix
@@ -273,6 +274,35 @@ struct MiniUPnPDTests {
                 _ = try await PortMapperTests.next(&events) { $0 == .noGateway ? true : nil }
                 try RouterNamespaces.must("ip", "-n", world.namespaces.home, "route", "add", "default", "via", "192.168.77.1")
                 _ = try await PortMapperTests.next(&events, PortMapperTests.mapped)
+            }
+            daemon.stop()
+        }
+    }
+
+    @Test("a network that comes or goes beside the gateway's costs no mapping")
+    func otherNetworks() async throws {
+        try await Self.withWorld { world in
+            let daemon = try await world.namespaces.startDaemon()
+            let mapper = world.mapper([.pcp])
+            try await mapper.add(.init(protocol: .tcp, internalPort: 4001))
+            try await world.run(mapper) { events in
+                _ = try await PortMapperTests.next(&events, PortMapperTests.mapped)
+                try RouterNamespaces.must("ip", "-n", world.namespaces.home, "link", "add", "beside", "type", "veth", "peer", "name", "beside-end")
+                try RouterNamespaces.must("ip", "-n", world.namespaces.home, "addr", "add", "10.99.0.1/24", "dev", "beside")
+                try RouterNamespaces.must("ip", "-n", world.namespaces.home, "link", "set", "beside", "up")
+                try RouterNamespaces.must("ip", "-n", world.namespaces.home, "link", "set", "beside-end", "up")
+                // Two looks at the routes later.
+                let end = ContinuousClock.now + .seconds(3)
+                try await eventually { ContinuousClock.now > end }
+                try await mapper.add(.init(protocol: .tcp, internalPort: 4002))
+                let lost: PortMappingError? = try await PortMapperTests.next(&events) { event in
+                    switch event {
+                    case .lost(_, let error): .some(error)
+                    case .mapped: .some(nil)
+                    default: nil
+                    }
+                }
+                #expect(lost == nil)
             }
             daemon.stop()
         }

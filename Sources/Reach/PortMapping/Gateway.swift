@@ -13,6 +13,11 @@ struct Gateway: Hashable, Sendable, CustomStringConvertible {
 
     var family: AddressFamily { self.address.family }
 
+    /// Whether mappings made at one are those of the other: the same router, reached from the same address.
+    func isSameWay(as other: Self) -> Bool {
+        self.address == other.address && self.interface == other.interface && self.localAddress == other.localAddress
+    }
+
     /// With the zone, when the address needs one.
     var components: [Multiaddr.Component] {
         if case .v6(let ip) = self.address, ip.scope == .linkLocal, !self.interface.isEmpty { return [.ip6zone(self.interface), .ip6(ip)] }

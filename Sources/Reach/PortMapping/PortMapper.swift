@@ -285,15 +285,18 @@ public actor PortMapper: Service {
         }
         for family in AddressFamily.allCases {
             let gateway = gateways.first { $0.family == family }
-            guard self.sites[family]?.client.gateway != gateway else { continue }
+            if let gateway, let known = self.sites[family]?.client.gateway, known.isSameWay(as: gateway) {
+                // Other networks of this machine, which come and go with containers and tunnels, are no reason to begin anew.
+                if known != gateway { self.sites[family]?.client = self.client(of: gateway) }
+                continue
+            }
+            guard self.sites[family] != nil || gateway != nil else { continue }
             self.sites[family]?.session.abandon()
             self.drain()
             self.sites[family] = nil
             guard let gateway else { continue }
-            let client = GatewayClient(
-                gateway: gateway, configuration: self.configuration, eventLoop: self.eventLoop, logger: self.logger, refusals: self.refusals)
             self.sites[family] = Site(
-                number: self.nextSite, client: client, session: MappingSession(gateway: gateway, configuration: self.configuration, now: .now))
+                number: self.nextSite, client: self.client(of: gateway), session: MappingSession(gateway: gateway, configuration: self.configuration, now: .now))
             self.nextSite += 1
             self.publish(.gatewayFound(gateway.multiaddr))
             for (id, request) in self.requests.sorted(by: { $0.key.rawValue < $1.key.rawValue }) { self.add(id, request, to: family) }
@@ -305,6 +308,10 @@ public actor PortMapper: Service {
             self.hasReportedNoGateway = true
             self.publish(.noGateway)
         }
+    }
+
+    private func client(of gateway: Gateway) -> GatewayClient {
+        GatewayClient(gateway: gateway, configuration: self.configuration, eventLoop: self.eventLoop, logger: self.logger, refusals: self.refusals)
     }
 
     private func listenForAnnouncements(_ wake: AsyncStream<Void>.Continuation) async -> (any Channel)? {
