@@ -311,6 +311,15 @@ struct ReachabilityTrackerTests {
         #expect(tracker.overall == .unknown)
     }
 
+    @Test("A dial back out of this node's own network proves nothing about strangers", arguments: ["/ip4/192.168.1.7/tcp/5", "/ip4/100.64.0.1/tcp/5", "/ip6/fd00::1/tcp/5"])
+    func fromHome(_ from: String) throws {
+        let from = try Multiaddr(from)
+        var tracker = try self.make(servers: 3)
+        self.run(&tracker, to: 20) { .reachable($0.targets[0].address, from: from) }
+        #expect(self.state(tracker)?.isReachable == true)
+        #expect(tracker.overall == .unknown)
+    }
+
     @Test("A port that a router forwards, and an address without a NAT, are open to all", arguments: [ExternalAddress.Basis.mapped, .listening])
     func mapped(_ basis: ExternalAddress.Basis) throws {
         var tracker = try self.make(servers: 1, basis: basis)

@@ -243,9 +243,10 @@ public struct ReachabilityTracker: Sendable {
         switch outcome {
         case .reachable(let address, let from):
             self.vote(on: address, true, probe, network, now: now)
-            // Whoever the NAT knew before proves nothing about those it does not know.
-            if let host = HostAddress(from ?? probe.serverAddress), let index = self.index(of: address),
-                self.contacts[host] == nil || self.records[index].external.basis <= .mapped
+            // Whoever the NAT knew before proves nothing about those it does not know, nor does whoever is behind it too.
+            let origin = from ?? probe.serverAddress
+            if let host = HostAddress(origin), let index = self.index(of: address),
+                self.contacts[host] == nil && self.configuration.isPublic(origin) || self.records[index].external.basis <= .mapped
             {
                 self.records[index].isIndependent = true
             }
