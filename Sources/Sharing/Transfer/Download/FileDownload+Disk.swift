@@ -8,8 +8,8 @@ extension FileDownload {
 
     func prepareStorage(_ descriptor: DIGContent.FileDescriptor, _ layout: ChunkLayout) {
         let preparation = StoragePreparation(
-            descriptor: descriptor, layout: layout, destination: self.destination, keepsFile: self.options.keepsFile, savedHashes: self.savedHashes,
-            savedBitmap: self.savedBitmap)
+            descriptor: descriptor, layout: layout, destination: self.destination, keepsFile: self.options.keepsFile, savedHashes: self.saved?.chunkHashes,
+            savedBitmap: self.saved?.verified)
         self.prepareTask = Task {
             do {
                 let prepared = try await preparation.run(on: self.threadPool)
@@ -25,17 +25,15 @@ extension FileDownload {
         case .present(let path):
             guard case .running = self.phase else { return }
             self.isPresent = true
-            self.layout = layout
+            self.ledger.foundPresent(layout)
             self.publishedPath = path
-            self.verifiedByteCount = layout.fileSize
             self.finish(nil)
         case .opened(let part, let claimed, let hashes):
             guard case .running = self.phase else { return part.close(promise: nil) }
             self.part = part
-            self.layout = layout
-            self.verified = ChunkBitmap(count: layout.chunkCount)
+            self.ledger.opened(layout)
             self.availability = PartialAvailability(ChunkBitmap(count: layout.chunkCount))
-            for link in self.links.values { link.attachment.prepare(file: part, layout: layout) }
+            for attachment in self.links.attachments { attachment.prepare(file: part, layout: layout) }
             self.update { machine, now in machine.storageReady(claimed: claimed, chunkLayer: hashes, now: now) }
             self.prioritiesChanged()
             self.wakeReaders()
@@ -63,7 +61,7 @@ extension FileDownload {
         }.whenComplete { result in
             switch result {
             case .success(let valid):
-                for run in valid.ranges { self.resumedByteCount += Self.byteCount(of: run, layout) }
+                for run in valid.ranges { self.ledger.resumed(run) }
                 self.update { machine, now in machine.storedChecked(chunks, valid: valid, now: now) }
             case .failure(let error):
                 self.finish(error)
@@ -71,32 +69,22 @@ extension FileDownload {
         }
     }
 
-    static func byteCount(of chunks: Range<Int>, _ layout: ChunkLayout) -> UInt64 {
-        let unit = UInt64(layout.chunkByteCount)
-        return min(UInt64(chunks.upperBound) * unit, layout.fileSize) - min(UInt64(chunks.lowerBound) * unit, layout.fileSize)
-    }
-
     func noteVerified(_ chunks: Range<Int>, machine: DownloadStateMachine) {
-        guard let layout = machine.layout else { return }
-        let byteCount = Self.byteCount(of: chunks, layout)
-        self.verified.insert(chunks)
-        self.verifiedByteCount += byteCount
-        self.uncheckpointedByteCount += byteCount
-        self.meter.record(Int(byteCount), now: .now)
+        let now = ContinuousClock.now
+        self.ledger.insert(chunks, now: now)
         self.availability?.insert(chunks)
-        if !self.isLayerPublished, machine.isChunkLayerKnown, let bytes = machine.chunkLayerBytes {
+        if !self.isLayerPublished, machine.isChunkLayerKnown, let layout = machine.layout, let bytes = machine.chunkLayerBytes {
             self.isLayerPublished = true
             if let tree = try? TreeLayer(fileSize: layout.fileSize, layer: layout.treeLayer, rawBytes: bytes) { self.hashSource.set(tree) }
         }
-        if self.uncheckpointedByteCount >= self.options.checkpointByteCount { self.requestCheckpoint() }
+        if self.ledger.isCheckpointDue(now: now) { self.requestCheckpoint() }
         self.wakeReaders()
     }
 
     // MARK: - Checkpoints
 
     func requestCheckpoint() {
-        self.uncheckpointedByteCount = 0
-        self.lastCheckpoint = .now
+        self.ledger.checkpointed(now: .now)
         self.checkpointContinuation.yield()
     }
 
@@ -122,13 +110,11 @@ extension FileDownload {
 
     func snapshot() -> (PartFile, SavedTransfer)? {
         guard let part = self.part, let machine = self.machine, let descriptor = machine.descriptor, let layout = machine.layout else { return nil }
-        // Near the end they are not worth the memory and the writing: what is left is asked for again with its hashes.
-        let isNearEnd = self.verifiedByteCount > descriptor.size / 8 * 7
-        let hashes = self.areHashesSaved || isNearEnd ? nil : self.hashSource.known?.rawBytes
+        let hashes = self.areHashesSaved || self.ledger.isNearEnd ? nil : self.hashSource.known?.rawBytes
         return (
             part,
             SavedTransfer(
-                descriptor: descriptor, chunkLayer: layout.layer, destination: self.destination.path, verified: self.verified, chunkHashes: hashes)
+                descriptor: descriptor, chunkLayer: layout.layer, destination: self.destination.path, verified: self.ledger.verified, chunkHashes: hashes)
         )
     }
 }

@@ -7,7 +7,7 @@ extension FileDownload {
     /// After a failure: what is verified is remembered, and the file is unlocked. A cancelled task does this too, so it has a task of its own.
     func keep() async {
         await Task {
-            let hasPart = (try? await self.eventLoop.submit { self.part != nil && self.verifiedByteCount > 0 }.get()) ?? false
+            let hasPart = (try? await self.eventLoop.submit { self.part != nil && self.ledger.verifiedByteCount > 0 }.get()) ?? false
             if hasPart {
                 do {
                     try await self.saveCheckpoint()
@@ -72,7 +72,7 @@ extension FileDownload {
             self.publishedPath = publishedPath
             self.emitProgress(isFinal: true)
             return DownloadResult(
-                descriptor: descriptor, path: publishedPath, peers: self.machine?.statistics(now: .now) ?? [], resumedByteCount: self.resumedByteCount,
+                descriptor: descriptor, path: publishedPath, peers: self.machine?.statistics(now: .now) ?? [], resumedByteCount: self.ledger.resumedByteCount,
                 wasPresent: self.isPresent, sha256: finalSHA256, duration: .now - start, failures: self.machine?.failures ?? [])
         }.get()
     }

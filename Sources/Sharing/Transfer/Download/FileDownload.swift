@@ -16,11 +16,6 @@ public import NIOPosix
 ///
 /// `@unchecked Sendable`: every `var` is used on `eventLoop` only.
 public final class FileDownload: @unchecked Sendable {
-    struct Link {
-        let attachment: SessionAttachment
-        let connection: ConnectionID?
-    }
-
     enum Phase {
         case idle
         case running(EventLoopPromise<Void>)
@@ -53,34 +48,22 @@ public final class FileDownload: @unchecked Sendable {
     var machine: DownloadStateMachine?
     var isUpdating = false
     var deferred: [(inout DownloadStateMachine, ContinuousClock.Instant) -> Void] = []
-    var waitingConnections: [any Connection] = []
-    var waitingSessions: [PeerSession] = []
-    var opening: [PeerKey: Task<Void, Never>] = [:]
-    var openingConnections: [PeerKey: ConnectionID] = [:]
-    var links: [PeerKey: Link] = [:]
-    var nextKey: UInt64 = 0
-    var timer: Scheduled<Void>?
-    var timerDeadline: ContinuousClock.Instant?
+    var links = DownloadLinks()
+    var timer = DeadlineTimer()
     var progressTimer: RepeatedTask?
     var prepareTask: Task<Void, Never>?
     var part: PartFile?
-    /// Known once the file is open.
-    var layout: ChunkLayout?
-    var savedHashes: [UInt8]?
-    var savedBitmap: ChunkBitmap?
+    /// What an earlier run left.
+    var saved: SavedTransfer?
     var areHashesSaved = false
     var isLayerPublished = false
-    var verified = ChunkBitmap(count: 0)
-    var verifiedByteCount: UInt64 = 0
-    var resumedByteCount: UInt64 = 0
-    var uncheckpointedByteCount: UInt64 = 0
-    var lastCheckpoint = ContinuousClock.now
+    var ledger: DownloadLedger
     var availability: PartialAvailability?
-    var meter = RateMeter(now: .now)
     var isPresent = false
     var publishedPath: String?
-    var readers: [UInt64: ReaderState] = [:]
-    var nextReader: UInt64 = 0
+    var readers = ReaderPositions()
+    /// Readers that wait for their next piece.
+    var waiters: [UInt64: EventLoopPromise<VerifiedPiece?>] = [:]
     var hasPriorities = false
 
     /// - Parameters:
@@ -104,6 +87,7 @@ public final class FileDownload: @unchecked Sendable {
         self.threadPool = threadPool
         self.pool = pool
         self.logger = logger
+        self.ledger = DownloadLedger(checkpointByteCount: options.checkpointByteCount, checkpointInterval: options.checkpointInterval, now: .now)
         (self.progress, self.progressContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (self.checkpoints, self.checkpointContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -139,15 +123,10 @@ public final class FileDownload: @unchecked Sendable {
     public func remove(_ connection: any Connection) {
         let id = connection.id
         self.eventLoop.execute {
-            self.waitingConnections.removeAll { $0.id == id }
-            for (key, opening) in self.openingConnections where opening == id {
-                self.opening.removeValue(forKey: key)?.cancel()
-                self.openingConnections[key] = nil
-                self.openingChanged()
-            }
-            for (key, link) in self.links where link.connection == id {
-                self.links[key] = nil
-                link.attachment.detach(closesSession: false)
+            let (links, wasOpening) = self.links.remove(id)
+            if wasOpening { self.openingChanged() }
+            for (key, attachment) in links {
+                attachment.detach(closesSession: false)
                 self.update { machine, now in machine.peerRemoved(key, error: nil, now: now) }
             }
         }
@@ -157,29 +136,23 @@ public final class FileDownload: @unchecked Sendable {
     func add(_ session: PeerSession) {
         self.eventLoop.execute {
             switch self.phase {
-            case .idle: self.waitingSessions.append(session)
-            case .running: self.link(session, connection: nil, ownsSession: false, key: self.makeKey())
+            case .idle: self.links.wait(session)
+            case .running: self.link(session, connection: nil, ownsSession: false, key: self.links.makeKey())
             case .ended: break
             }
         }
     }
 
-    func makeKey() -> PeerKey {
-        self.nextKey += 1
-        return PeerKey(rawValue: self.nextKey)
-    }
-
     func addOnLoop(_ connection: any Connection) {
         switch self.phase {
         case .ended: return
-        case .idle: return self.waitingConnections.append(connection)
+        case .idle: return self.links.wait(connection)
         case .running: break
         }
         let id = connection.id
-        guard !self.links.values.contains(where: { $0.connection == id }), !self.openingConnections.values.contains(id) else { return }
-        let key = self.makeKey()
-        self.openingConnections[key] = id
-        self.opening[key] = Task {
+        guard !self.links.contains(id) else { return }
+        let key = self.links.makeKey()
+        let task = Task {
             let result: Result<PeerSession, any Error>
             do {
                 result = .success(
@@ -190,17 +163,17 @@ public final class FileDownload: @unchecked Sendable {
             }
             self.eventLoop.execute { self.opened(key, id, connection.remotePeer, result) }
         }
+        self.links.beganOpening(key, id, task: task)
         self.openingChanged()
     }
 
     func openingChanged() {
-        let count = self.opening.count
+        let count = self.links.openingCount
         self.update { machine, now in machine.connecting(count, now: now) }
     }
 
     func opened(_ key: PeerKey, _ id: ConnectionID, _ peer: PeerID, _ result: Result<PeerSession, any Error>) {
-        let wasWanted = self.opening.removeValue(forKey: key) != nil
-        self.openingConnections[key] = nil
+        let wasWanted = self.links.endedOpening(key)
         switch result {
         case .success(let session):
             guard wasWanted, case .running = self.phase else { return session.eventLoop.execute { session.close() } }
@@ -217,12 +190,9 @@ public final class FileDownload: @unchecked Sendable {
         let attachment = SessionAttachment(session: session, ownsSession: ownsSession, eventLoop: self.eventLoop) { [weak self] event in
             self?.received(event, from: key)
         }
-        self.links[key] = Link(attachment: attachment, connection: connection)
+        self.links.insert(attachment, connection: connection, key: key)
         self.update { machine, now in
-            if !machine.peerAdded(key, peer: session.peer, now: now) {
-                self.links[key] = nil
-                attachment.detach(closesSession: false)
-            }
+            if !machine.peerAdded(key, peer: session.peer, now: now) { self.links.remove(key)?.detach(closesSession: false) }
         }
     }
 
@@ -230,7 +200,7 @@ public final class FileDownload: @unchecked Sendable {
         // The file takes what is right even if its sender was let go meanwhile.
         if case .checked = event {} else if self.links[key] == nil { return }
         switch event {
-        case .ended, .violated: self.links[key] = nil
+        case .ended, .violated: _ = self.links.remove(key)
         default: break
         }
         if case .diskFailed(let error) = event { return self.finish(error) }
@@ -318,27 +288,21 @@ public final class FileDownload: @unchecked Sendable {
         let promise = self.eventLoop.makePromise(of: Void.self)
         self.phase = .running(promise)
         let now = ContinuousClock.now
-        self.lastCheckpoint = now
-        self.meter = RateMeter(now: now)
-        let scheduling = self.options.scheduling
-        if let saved, saved.descriptor.contentHash == self.contentHash {
-            self.savedHashes = saved.chunkHashes
-            self.savedBitmap = saved.verified
-            self.areHashesSaved = saved.chunkHashes != nil && chunkLayer == nil
-            self.machine = DownloadStateMachine(
-                contentHash: self.contentHash, descriptor: saved.descriptor, chunkLayer: chunkLayer, savedChunkLayer: saved.chunkLayer,
-                configuration: scheduling, now: now)
-        } else {
-            self.machine = DownloadStateMachine(
-                contentHash: self.contentHash, descriptor: self.descriptorHint, chunkLayer: chunkLayer, configuration: scheduling, now: now)
-        }
+        self.ledger = DownloadLedger(
+            checkpointByteCount: self.options.checkpointByteCount, checkpointInterval: self.options.checkpointInterval, now: now)
+        // What is stored may be damaged.
+        let saved = saved.flatMap { $0.descriptor.contentHash == self.contentHash ? $0 : nil }
+        self.saved = saved
+        self.areHashesSaved = saved?.chunkHashes != nil && chunkLayer == nil
+        self.machine = DownloadStateMachine(
+            contentHash: self.contentHash, descriptor: saved?.descriptor ?? self.descriptorHint, chunkLayer: chunkLayer, savedChunkLayer: saved?.chunkLayer,
+            configuration: self.options.scheduling, now: now)
         let interval = TimeAmount(self.options.progressInterval)
         self.progressTimer = self.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in self.tick() }
         self.update { _, _ in }
-        for connection in self.waitingConnections { self.addOnLoop(connection) }
-        for session in self.waitingSessions { self.link(session, connection: nil, ownsSession: false, key: self.makeKey()) }
-        self.waitingConnections = []
-        self.waitingSessions = []
+        let (connections, sessions) = self.links.start()
+        for connection in connections { self.addOnLoop(connection) }
+        for session in sessions { self.link(session, connection: nil, ownsSession: false, key: self.links.makeKey()) }
         return promise.futureResult
     }
 
@@ -346,15 +310,10 @@ public final class FileDownload: @unchecked Sendable {
     func finish(_ error: (any Error)?) {
         guard case .running(let promise) = self.phase else { return }
         self.phase = .ended(error)
-        self.timer?.cancel()
+        self.timer.cancel()
         self.progressTimer?.cancel()
         self.prepareTask?.cancel()
-        for task in self.opening.values { task.cancel() }
-        self.opening = [:]
-        self.openingConnections = [:]
-        let links = self.links.values
-        self.links = [:]
-        for link in links { link.attachment.detach(closesSession: false) }
+        for attachment in self.links.removeAll() { attachment.detach(closesSession: false) }
         self.wakeReaders()
         if let error { promise.fail(error) } else { promise.succeed() }
     }
@@ -374,7 +333,7 @@ public final class FileDownload: @unchecked Sendable {
         let deadline = machine.deadline
         self.machine = machine
         self.isUpdating = false
-        for (key, commands) in commands { self.links[key]?.attachment.perform(commands) }
+        for (key, commands) in commands { self.links[key]?.perform(commands) }
         self.schedule(deadline)
         if !self.deferred.isEmpty {
             let next = self.deferred.removeFirst()
@@ -396,7 +355,7 @@ public final class FileDownload: @unchecked Sendable {
     func perform(_ action: DownloadStateMachine.Action, machine: inout DownloadStateMachine, commands: inout [PeerKey: [SessionCommand]]) {
         switch action {
         case .describe(let key, let chunkLayer, let subscribes):
-            guard let attachment = self.links[key]?.attachment else { return }
+            guard let attachment = self.links[key] else { return }
             attachment.start(self.contentHash, chunkLayer: chunkLayer, subscribes: subscribes)
             if let part = self.part, let layout = machine.layout { attachment.prepare(file: part, layout: layout) }
         case .prepareStorage(let descriptor, let layout):
@@ -413,7 +372,7 @@ public final class FileDownload: @unchecked Sendable {
             self.noteVerified(chunks, machine: machine)
         case .dropPeer(let key, let error):
             self.logger.debug("let a peer go", metadata: ["dig.transfer.error": "\(error)"])
-            self.links.removeValue(forKey: key)?.attachment.detach(closesSession: error.endsSession)
+            self.links.remove(key)?.detach(closesSession: error.endsSession)
         case .finish:
             self.finish(nil)
         case .fail(let error):
@@ -423,14 +382,8 @@ public final class FileDownload: @unchecked Sendable {
 
     func schedule(_ deadline: ContinuousClock.Instant?) {
         guard case .running = self.phase else { return }
-        guard deadline != self.timerDeadline else { return }
-        // A later deadline is looked at when the earlier one fires: most of them move at every chunk.
-        if let timerDeadline = self.timerDeadline, let deadline, deadline > timerDeadline { return }
-        self.timer?.cancel()
-        self.timerDeadline = deadline
-        guard let deadline else { return }
-        self.timer = self.eventLoop.scheduleTask(in: TimeAmount(max(.zero, deadline - .now))) {
-            self.timerDeadline = nil
+        self.timer.set(deadline, on: self.eventLoop, now: .now) {
+            self.timer.fire()
             self.update { machine, now in machine.deadlineReached(now: now) }
         }
     }
@@ -438,30 +391,23 @@ public final class FileDownload: @unchecked Sendable {
     // MARK: - Progress
 
     func tick() {
-        if self.uncheckpointedByteCount > 0, .now - self.lastCheckpoint >= self.options.checkpointInterval { self.requestCheckpoint() }
+        if self.ledger.isCheckpointDue(now: .now) { self.requestCheckpoint() }
         self.emitProgress(isFinal: false)
     }
 
     func emitProgress(isFinal: Bool) {
         let now = ContinuousClock.now
-        let total = self.machine?.descriptor?.size
-        let rate = self.meter.rate(now: now)
-        // 1 is kept for the moment at which the file has its name.
-        let fraction = isFinal ? 1 : min(0.999_999, total.map { $0 == 0 ? 0 : Double(self.verifiedByteCount) / Double($0) } ?? 0)
-        var remaining: Duration?
-        if let total, rate > 0, total >= self.verifiedByteCount { remaining = .seconds(min(Double(total - self.verifiedByteCount) / rate, 1e9)) }
         self.progressContinuation.yield(
             TransferProgress(
-                verifiedByteCount: self.verifiedByteCount, totalByteCount: total, fraction: fraction, bytesPerSecond: rate,
-                estimatedRemaining: isFinal ? .zero : remaining, finishedFileCount: isFinal ? 1 : 0, fileCount: 1,
-                peers: self.machine?.statistics(now: now) ?? []))
+                verifiedByteCount: self.ledger.verifiedByteCount, totalByteCount: self.machine?.descriptor?.size, bytesPerSecond: self.ledger.rate(now: now),
+                isFinished: isFinal, finishedFileCount: isFinal ? 1 : 0, fileCount: 1, peers: self.machine?.statistics(now: now) ?? []))
     }
 
     /// The chunks proven and on disk so far, in the layout that the download uses; none before the content is described.
     public var verifiedChunks: ChunkBitmap {
         get async {
             await withCheckedContinuation { continuation in
-                self.eventLoop.execute { continuation.resume(returning: self.verified) }
+                self.eventLoop.execute { continuation.resume(returning: self.ledger.verified) }
             }
         }
     }
@@ -473,7 +419,7 @@ public final class FileDownload: @unchecked Sendable {
 
     /// For the progress of a folder, which lives on the same loop.
     func progressOnLoop(now: ContinuousClock.Instant) -> (verifiedByteCount: UInt64, peers: [PeerStatistics]) {
-        (self.verifiedByteCount, self.machine?.statistics(now: now) ?? [])
+        (self.ledger.verifiedByteCount, self.machine?.statistics(now: now) ?? [])
     }
 
     // MARK: - Serving others

@@ -291,11 +291,9 @@ public final class FolderDownload: @unchecked Sendable {
         self.meter.record(Int(verified - min(verified, self.lastByteCount)), now: now)
         self.lastByteCount = verified
         let rate = self.meter.rate(now: now)
-        let fraction = isFinal ? 1 : min(0.999_999, total == 0 ? 0 : Double(verified) / Double(total))
         self.progressContinuation.yield(
             TransferProgress(
-                verifiedByteCount: verified, totalByteCount: total, fraction: fraction, bytesPerSecond: rate,
-                estimatedRemaining: isFinal ? .zero : rate > 0 ? .seconds(min(Double(total - min(total, verified)) / rate, 1e9)) : nil,
-                finishedFileCount: self.finishedFileCount, fileCount: listing.entries.count, peers: Array(peers.values)))
+                verifiedByteCount: verified, totalByteCount: total, bytesPerSecond: rate, isFinished: isFinal, finishedFileCount: self.finishedFileCount,
+                fileCount: listing.entries.count, peers: Array(peers.values)))
     }
 }

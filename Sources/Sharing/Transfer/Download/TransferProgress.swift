@@ -17,3 +17,21 @@ public struct TransferProgress: Sendable, Hashable {
     /// In no particular order.
     public var peers: [PeerStatistics]
 }
+
+extension TransferProgress {
+    /// - Parameter isFinished: Whether the file, or every file, has its name.
+    init(
+        verifiedByteCount: UInt64, totalByteCount: UInt64?, bytesPerSecond: Double, isFinished: Bool, finishedFileCount: Int, fileCount: Int,
+        peers: [PeerStatistics]
+    ) {
+        let missing = totalByteCount.map { $0 - min($0, verifiedByteCount) }
+        var fraction = 0.0
+        if let total = totalByteCount, total > 0 { fraction = Double(verifiedByteCount) / Double(total) }
+        var remaining: Duration?
+        if let missing, bytesPerSecond > 0 { remaining = .seconds(min(Double(missing) / bytesPerSecond, 1e9)) }
+        self.init(
+            verifiedByteCount: verifiedByteCount, totalByteCount: totalByteCount, fraction: isFinished ? 1 : min(0.999_999, fraction),
+            bytesPerSecond: bytesPerSecond, estimatedRemaining: isFinished ? .zero : remaining, finishedFileCount: finishedFileCount, fileCount: fileCount,
+            peers: peers)
+    }
+}
