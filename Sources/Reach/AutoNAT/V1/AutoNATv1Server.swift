@@ -4,22 +4,14 @@ public import DIGNet
 public import Logging
 import NIOCore
 public import ServiceLifecycle
-import Synchronization
 
 /// Dials peers back at those of their addresses that have the IP address they come from (autonat v1).
 public final class AutoNATv1Server: Service {
-    private struct Exchange: Sendable {
-        var messages: MessageStream
-        var connection: any Connection
-    }
-
     private let dialer: any PeerDialer
     private let router: any StreamRouter
     private let configuration: AutoNATv1ServerConfiguration
     private let logger: Logger
-    private let refusals: RefusalLog
-    private let limiter: Mutex<RequestLimiter>
-    private let isRunning = Mutex(false)
+    private let requests: DialBackRequests
 
     /// - Parameters:
     ///   - dialer: Makes the connections back. It may have an identity of its own.
@@ -29,59 +21,24 @@ public final class AutoNATv1Server: Service {
         self.router = router
         self.configuration = configuration
         self.logger = logger
-        self.refusals = RefusalLog(logger, naming: "dig.autonat.peer")
-        self.limiter = Mutex(RequestLimiter(limits: configuration.limits))
+        self.requests = DialBackRequests(
+            AutoNAT.protocolID, maximumByteCount: AutoNATv1Codec.maximumByteCount, timeout: configuration.requestTimeout, limits: configuration.limits,
+            logger: logger)
     }
 
     /// Answers requests until cancelled or shut down gracefully; requests under way are given up then.
     ///
     /// - Throws: ``AutoNATError`` with `.alreadyRunning`.
     public func run() async throws {
-        let isFirst = self.isRunning.withLock { isRunning in
-            defer { isRunning = true }
-            return !isRunning
-        }
-        guard isFirst else { throw AutoNATError(.alreadyRunning, "the server is running already") }
-        defer { self.isRunning.withLock { $0 = false } }
-
-        // No more can wait than are admitted.
-        let (exchanges, continuation) = AsyncStream.makeStream(
-            of: Exchange.self, bufferingPolicy: .bufferingOldest(max(1, self.configuration.limits.concurrentRequests)))
-        self.router.register(AutoNAT.protocolID) { stream, connection in
-            stream.eventLoop.makeCompletedFuture { try self.accept(stream, of: connection, into: continuation) }
-        }
-        defer { self.router.unregister(AutoNAT.protocolID) }
-        await withGracefulShutdownHandler {
-            await withDiscardingTaskGroup { group in
-                for await exchange in exchanges {
-                    group.addTask { await self.serve(exchange) }
-                }
-                group.cancelAll()
-            }
-        } onGracefulShutdown: {
-            continuation.finish()
-        }
-        continuation.finish()
-    }
-
-    private func accept(_ stream: any Channel, of connection: any Connection, into continuation: AsyncStream<Exchange>.Continuation) throws {
-        let messages = try MessageStream(on: stream, limit: AutoNATv1Codec.maximumByteCount, timeout: self.configuration.requestTimeout)
-        let peer = connection.remotePeer
-        let network = HostAddress(connection.remoteAddress).map { HostNetwork($0) }
-        guard self.limiter.withLock({ $0.admit(peer: peer, network: network, now: .now) }) else {
-            self.respond(AutoNATv1Response(.dialRefused, text: "too many requests"), messages, connection)
-            return
-        }
-        guard case .enqueued = continuation.yield(Exchange(messages: messages, connection: connection)) else {
-            self.limiter.withLock { $0.finished(peer) }
-            messages.close()
-            return
+        try await self.requests.run(on: self.router) { [self] request in
+            self.respond(AutoNATv1Response(.dialRefused, text: "too many requests"), request.messages, request.connection)
+        } serve: { [self] request in
+            await self.serve(request)
         }
     }
 
-    private func serve(_ exchange: Exchange) async {
-        let (messages, connection) = (exchange.messages, exchange.connection)
-        defer { self.limiter.withLock { $0.finished(connection.remotePeer) } }
+    private func serve(_ request: DialBackRequests.Request) async {
+        let (messages, connection) = (request.messages, request.connection)
         do {
             let bytes = try await messages.next()
             let message: AutoNATv1Message
@@ -90,12 +47,12 @@ public final class AutoNATv1Server: Service {
             } catch {
                 return self.respond(AutoNATv1Response(.badRequest, text: "\(error)"), messages, connection)
             }
-            let request = AutoNATv1Request(
+            let action = AutoNATv1Request(
                 message, from: connection.remotePeer, observed: connection.isRelayed ? nil : connection.remoteAddress,
                 policy: self.configuration.policy, maximumDialedAddresses: self.configuration.maximumDialedAddresses)
-            switch request {
+            switch action {
             case .respond(let response):
-                self.refusals.note("a peer asks for a dial that is refused", of: connection.remotePeer, because: response.text ?? "\(response.status)")
+                self.requests.note(refusedDialOf: request, because: response.text ?? "\(response.status)")
                 self.respond(response, messages, connection)
             case .dial(let addresses): await self.dial(addresses, for: connection, messages)
             }

@@ -4,25 +4,17 @@ public import DIGNet
 public import Logging
 import NIOCore
 public import ServiceLifecycle
-import Synchronization
 
 /// Dials peers back at one address each asks about, and brings a nonce that proves it (autonat v2).
 ///
 /// Addresses that are not public, and all of an asker that is not, are refused; another machine's address costs the asker
 /// ``AutoNATv2ServerConfiguration/dialDataByteCount``. Every dial is a new connection from a fresh port to exactly the address asked about.
 public final class AutoNATv2Server: Service {
-    private struct Exchange: Sendable {
-        var messages: MessageStream
-        var connection: any Connection
-    }
-
     private let dialer: any PeerDialer
     private let router: any StreamRouter
     private let configuration: AutoNATv2ServerConfiguration
     private let logger: Logger
-    private let refusals: RefusalLog
-    private let limiter: Mutex<RequestLimiter>
-    private let isRunning = Mutex(false)
+    private let requests: DialBackRequests
 
     /// - Parameters:
     ///   - dialer: Makes the connections back. It may have an identity of its own (autonat v2: clients rely on the nonce, not on the peer id),
@@ -33,74 +25,30 @@ public final class AutoNATv2Server: Service {
         self.router = router
         self.configuration = configuration
         self.logger = logger
-        self.refusals = RefusalLog(logger, naming: "dig.autonat.peer")
-        self.limiter = Mutex(RequestLimiter(limits: configuration.limits))
+        self.requests = DialBackRequests(
+            AutoNAT.dialRequestProtocolID, maximumByteCount: AutoNATv2Codec.maximumByteCount, timeout: configuration.requestTimeout,
+            limits: configuration.limits, logger: logger)
     }
 
     /// Answers requests until cancelled or shut down gracefully; requests under way are given up then.
     ///
     /// - Throws: ``AutoNATError`` with `.alreadyRunning`.
     public func run() async throws {
-        let isFirst = self.isRunning.withLock { isRunning in
-            defer { isRunning = true }
-            return !isRunning
-        }
-        guard isFirst else { throw AutoNATError(.alreadyRunning, "the server is running already") }
-        defer { self.isRunning.withLock { $0 = false } }
-
-        // No more can wait than are admitted.
-        let (exchanges, continuation) = AsyncStream.makeStream(
-            of: Exchange.self, bufferingPolicy: .bufferingOldest(max(1, self.configuration.limits.concurrentRequests)))
-        self.router.register(AutoNAT.dialRequestProtocolID) { stream, connection in
-            stream.eventLoop.makeCompletedFuture { try self.accept(stream, of: connection, into: continuation) }
-        }
-        defer { self.router.unregister(AutoNAT.dialRequestProtocolID) }
-        await withGracefulShutdownHandler {
-            await withDiscardingTaskGroup { group in
-                for await exchange in exchanges {
-                    group.addTask { await self.serve(exchange) }
-                }
-                group.cancelAll()
-            }
-        } onGracefulShutdown: {
-            continuation.finish()
-        }
-        continuation.finish()
-    }
-
-    private func accept(_ stream: any Channel, of connection: any Connection, into continuation: AsyncStream<Exchange>.Continuation) throws {
-        let messages = try MessageStream(
-            on: stream, limit: AutoNATv2Codec.maximumByteCount, timeout: self.configuration.requestTimeout)
-        let peer = connection.remotePeer
-        let network = HostAddress(connection.remoteAddress).map { HostNetwork($0) }
-        guard self.limiter.withLock({ $0.admit(peer: peer, network: network, now: .now) }) else {
-            self.log("request over the limits", connection)
-            messages.writeLast(AutoNATv2Codec.encode(.dialResponse(AutoNATv2DialResponse(.requestRejected))))
-            return
-        }
-        guard case .enqueued = continuation.yield(Exchange(messages: messages, connection: connection)) else {
-            self.limiter.withLock { $0.finished(peer) }
-            messages.close()
-            return
-        }
-    }
-
-    private func serve(_ exchange: Exchange) async {
-        let (messages, connection) = (exchange.messages, exchange.connection)
-        defer { self.limiter.withLock { $0.finished(connection.remotePeer) } }
-        await withTaskCancellationHandler {
+        try await self.requests.run(on: self.router) { [self] request in
+            self.log("request over the limits", request.connection)
+            request.messages.writeLast(AutoNATv2Codec.encode(.dialResponse(AutoNATv2DialResponse(.requestRejected))))
+        } serve: { [self] request in
             do {
-                try await self.converse(messages, connection)
+                try await self.converse(request)
             } catch {
-                self.log("request failed", connection, because: error)
-                messages.close()
+                self.log("request failed", request.connection, because: error)
+                request.messages.close()
             }
-        } onCancel: {
-            messages.close()
         }
     }
 
-    private func converse(_ messages: MessageStream, _ connection: any Connection) async throws {
+    private func converse(_ request: DialBackRequests.Request) async throws {
+        let (messages, connection) = (request.messages, request.connection)
         var machine = AutoNATv2ServerStateMachine(
             peer: connection.remotePeer, observed: connection.isRelayed ? nil : connection.remoteAddress, configuration: self.configuration)
         var generator = SystemRandomNumberGenerator()
@@ -121,7 +69,7 @@ public final class AutoNATv2Server: Service {
                     action = .respond(AutoNATv2DialResponse(.requestRejected))
                     continue
                 }
-                action = machine.received(received, using: &generator) { self.limiter.withLock { $0.admitDialData(now: .now) } }
+                action = machine.received(received, using: &generator) { self.requests.admitDialData() }
             case .dial(let address, let nonce, let isPaidFor):
                 timer.cancel()
                 if isPaidFor {
@@ -130,7 +78,7 @@ public final class AutoNATv2Server: Service {
                 action = machine.dialed(await self.dial(address, nonce: nonce, for: connection))
             case .respond(let response):
                 if response.status == .dialRefused {
-                    self.refusals.note("a peer asks for a dial that is refused", of: connection.remotePeer, because: "none of the addresses is dialed from \(connection.remoteAddress)")
+                    self.requests.note(refusedDialOf: request, because: "none of the addresses is dialed from \(connection.remoteAddress)")
                 }
                 self.log("request answered", connection, response)
                 messages.writeLast(AutoNATv2Codec.encode(.dialResponse(response)))
