@@ -50,13 +50,23 @@ extension NATTraversalManager {
                     state.udpProblem = "\(error)"
                 }
                 self.logger.info("the STUN servers did not help", metadata: ["dig.traversal.error": "\(error)"])
-                _ = self.spawn {
+                let retry = self.spawn {
                     do { try await Task.sleep(for: Self.udpRetryInterval) } catch { return }
                     self.udpLooks.yield()
                 }
+                self.waitForUDPRetry(retry)
             }
             self.changes.emit(())
         }
+    }
+
+    /// One look waits to be repeated, not one for each that failed.
+    private func waitForUDPRetry(_ retry: Task<Void, Never>?) {
+        let former = self.state.withLock { state in
+            defer { state.udpRetry = retry }
+            return state.udpRetry
+        }
+        former?.cancel()
     }
 
     /// Compares the network with the one known, and finds out anew what depends on it.

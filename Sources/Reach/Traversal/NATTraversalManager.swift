@@ -51,6 +51,8 @@ public final class NATTraversalManager: Service, Sendable {
         var udp: UDPEndpoint?
         var udpBehavior: NATBehavior?
         var udpProblem: String?
+        /// Waits until the servers, of which none has helped, are asked again.
+        var udpRetry: Task<Void, Never>?
         var isClosed = false
     }
 

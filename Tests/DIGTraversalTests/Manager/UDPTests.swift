@@ -63,4 +63,23 @@ struct UDPTests {
         }
         await endpoint.close()
     }
+
+    @Test("However often the network changes while no server helps, one look at a time waits to be repeated")
+    func retries() async throws {
+        let endpoint = try await self.endpoint()
+        try await withLab { lab in
+            let a = try await lab.node("198.51.100.2") { $0.stunServers = [STUNServerAddress(host: "::1", port: 9)] }
+            a.manager.attach(endpoint, servesSTUN: false)
+            try await eventually { await a.manager.environment.udpProblem != nil }
+            for number in 1...5 {
+                let changes = a.manager.environmentChanges
+                try await a.swarm.listen(on: [Multiaddr("/ip4/192.0.2.\(number)/tcp/0")])
+                for await _ in changes { break }
+                a.manager.udpLooks.yield()
+                for await _ in changes { break }
+            }
+            try await eventually { a.manager.state.withLock { $0.tasks.count } <= 1 }
+        }
+        await endpoint.close()
+    }
 }
