@@ -218,6 +218,33 @@ struct HolePuncherTests {
         }
     }
 
+    @Test("no more punches than may aim at one machine, whoever names it; when they are over the next may")
+    func oneMachine() async throws {
+        let nowhere = [try Multiaddr("/ip4/127.0.0.1/tcp/1")]
+        func configure(_ configuration: inout HolePunchingConfiguration) {
+            configuration.dialsDirectlyToo = false
+            configuration.attemptTimeout = .seconds(2)
+            configuration.maximumAttempts = 1
+            configuration.maximumPunchesPerHost = 1
+        }
+        let (a, b, c) = (
+            try await Node(on: self.network, addresses: nowhere, configure), try await Node(on: self.network, addresses: nowhere, configure),
+            try await Node(on: self.network, addresses: nowhere, configure)
+        )
+        try await running(a, b, c) {
+            let (first, second) = (try await self.relayed(a, c), try await self.relayed(b, c))
+            var events = c.puncher.events.makeAsyncIterator()
+            let long = Task { try await c.puncher.punch(first.atB) }
+            while let event = await events.next() { if case .synchronized = event.kind { break } }
+            let error = await #expect(throws: HolePunchError.self) { try await c.puncher.punch(second.atB) }
+            #expect(error?.attempts.map { ($0.error as? HolePunchError)?.code } == [.limitExceeded])
+            let failure = await #expect(throws: HolePunchError.self) { try await long.value }
+            #expect(failure?.attempts.map { ($0.error as? HolePunchError)?.code } == [nil])
+            let again = await #expect(throws: HolePunchError.self) { try await c.puncher.punch(second.atB) }
+            #expect(again?.attempts.map { ($0.error as? HolePunchError)?.code } == [nil])
+        }
+    }
+
     @Test("a NAT whose mapping can't be reused ends the punch after one attempt, with the reason")
     func mapping() async throws {
         let nowhere = [try Multiaddr("/ip4/127.0.0.1/tcp/1")]

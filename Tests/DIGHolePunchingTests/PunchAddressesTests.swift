@@ -16,7 +16,7 @@ struct PunchAddressesTests {
     }
 
     private func selection(_ configure: (inout PunchAddresses) -> Void = { _ in }) -> PunchAddresses {
-        var selection = PunchAddresses(policy: AddressPolicy(), maximumCount: 8, maximumHosts: 4)
+        var selection = PunchAddresses(policy: AddressPolicy(), maximumCount: 8, maximumHosts: 4, maximumPortsPerHost: 4)
         configure(&selection)
         return selection
     }
@@ -63,7 +63,9 @@ struct PunchAddressesTests {
         let machines = try (1...20).map { try Multiaddr("/ip4/1.1.1.\($0)/tcp/4001") }
         #expect(self.selection().select(machines, of: self.peer).usable == Array(machines.prefix(4)))
         let ports = try (1...20).map { try Multiaddr("/ip4/1.1.1.1/tcp/\($0)") }
-        #expect(self.selection().select(ports, of: self.peer).usable == Array(ports.prefix(8)))
+        #expect(self.selection().select(ports, of: self.peer).usable == Array(ports.prefix(4)))
+        let both = try (1...20).map { try Multiaddr("/ip4/1.1.1.\($0 % 4)/tcp/\($0)") }
+        #expect(self.selection().select(both, of: self.peer).usable == Array(both.prefix(8)))
     }
 
     @Test("a laboratory's addresses are public where the policy says so")

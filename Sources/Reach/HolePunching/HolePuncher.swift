@@ -32,6 +32,7 @@ public final class HolePuncher: Service, Sendable {
     private let logger: Logger
     private let refusals: RefusalLog
     private let registry: PunchRegistry
+    private let targets: PunchTargets
     private let hub: EventBroadcast<PunchEvent>
     private let mailboxes: [SignalingMailbox]
     private let work: AsyncStream<Work>
@@ -65,6 +66,7 @@ public final class HolePuncher: Service, Sendable {
         self.isOnSameNetwork = isOnSameNetwork
         self.logger = logger
         self.refusals = RefusalLog(logger, naming: "dig.punch.peer")
+        self.targets = PunchTargets(maximumPerHost: configuration.maximumPunchesPerHost)
         self.registry = PunchRegistry(localPeer: dialer.localPeer, capacity: configuration.maximumPunches)
         self.hub = EventBroadcast(bufferCount: configuration.eventBufferCount)
         self.mailboxes = signaling.map { SignalingMailbox(signaling: $0, localPeer: dialer.localPeer, logger: logger) }
@@ -284,7 +286,7 @@ public final class HolePuncher: Service, Sendable {
         let isLocal = self.isOnSameNetwork(peer)
         let selection = PunchAddresses(
             policy: self.configuration.addressPolicy, maximumCount: self.configuration.maximumAddresses,
-            maximumHosts: self.configuration.maximumHosts, allowsLocal: isLocal)
+            maximumHosts: self.configuration.maximumHosts, maximumPortsPerHost: self.configuration.maximumPortsPerHost, allowsLocal: isLocal)
         let localPeer = self.dialer.localPeer
         var settings = PunchSettings(self.configuration, mapping: self.punchability().mapping)
         if let allowance { settings.methods = allowance.methods }
@@ -293,7 +295,7 @@ public final class HolePuncher: Service, Sendable {
         settings.messageTimeout += delay * 2
         settings.attemptTimeout += delay / 2
         return PunchSession(
-            peer: peer, side: side, signaling: signaling, dialer: self.dialer, settings: settings, ownAddresses: selection.select(self.localAddresses(peer), of: localPeer).usable, selection: selection,
+            peer: peer, side: side, signaling: signaling, dialer: self.dialer, settings: settings, ownAddresses: selection.select(self.localAddresses(peer), of: localPeer).usable, selection: selection, targets: self.targets,
             source: isLocal ? .user : .stranger, stopped: admission.stopped, hub: self.hub, refusals: self.refusals)
     }
 }

@@ -22,6 +22,11 @@ public struct HolePunchingConfiguration: Sendable {
     public var maximumAddresses = 8
     /// Machines that a peer's addresses may name: with more, a peer could use this node to knock on the doors of others.
     public var maximumHosts = 4
+    /// Ports of one machine that are dialed: a peer has one for each of its NAT's mappings, not many.
+    public var maximumPortsPerHost = 4
+    /// Punches that may aim at one IPv4 address, or one IPv6 network of 64 bits, at the same time. A punch sends a SYN whenever it is refused, many a
+    /// second: without a bound, a few strangers could make this node flood a third party. Behind a carrier's NAT many peers share an address.
+    public var maximumPunchesPerHost = 8
 
     /// Punches at the same time, asked for by peers or by relayed connections that opened. More are refused.
     public var maximumPunches = 64

@@ -16,6 +16,7 @@ struct PunchAddresses {
     var policy: AddressPolicy
     var maximumCount: Int
     var maximumHosts: Int
+    var maximumPortsPerHost: Int
     /// The two peers are known to be in one network: addresses of it are meant.
     var allowsLocal = false
 
@@ -23,7 +24,7 @@ struct PunchAddresses {
     func select(_ addresses: [Multiaddr], of peer: PeerID) -> (usable: [Multiaddr], refused: [(Multiaddr, Refusal)]) {
         var usable: [Multiaddr] = []
         var refused: [(Multiaddr, Refusal)] = []
-        var hosts: Set<Multiaddr.Component> = []
+        var ports: [Multiaddr.Component: Int] = [:]
         for address in addresses {
             let bare = address.removingPeerID()
             guard !usable.contains(bare) else { continue }
@@ -31,11 +32,13 @@ struct PunchAddresses {
                 refused.append((address, refusal))
                 continue
             }
-            guard let host = bare.components.first, usable.count < self.maximumCount, hosts.contains(host) || hosts.count < self.maximumHosts else {
+            guard let host = bare.components.first, usable.count < self.maximumCount, ports[host] != nil || ports.count < self.maximumHosts,
+                ports[host, default: 0] < self.maximumPortsPerHost
+            else {
                 refused.append((address, .tooMany))
                 continue
             }
-            hosts.insert(host)
+            ports[host, default: 0] += 1
             usable.append(bare)
         }
         return (usable, refused)

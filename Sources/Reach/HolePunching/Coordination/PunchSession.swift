@@ -13,6 +13,8 @@ struct PunchSession: Sendable {
     var settings: PunchSettings
     let ownAddresses: [Multiaddr]
     let selection: PunchAddresses
+    /// Of all punches.
+    let targets: PunchTargets
     let source: DialOptions.AddressSource
     /// Ends when another punch takes the place of this one.
     let stopped: AsyncStream<Never>
@@ -22,7 +24,7 @@ struct PunchSession: Sendable {
 
     init(
         peer: PeerID, side: PunchEvent.Side, signaling: String, dialer: any PeerDialer, settings: PunchSettings, ownAddresses: [Multiaddr],
-        selection: PunchAddresses, source: DialOptions.AddressSource, stopped: AsyncStream<Never>, hub: EventBroadcast<PunchEvent>, refusals: RefusalLog
+        selection: PunchAddresses, targets: PunchTargets, source: DialOptions.AddressSource, stopped: AsyncStream<Never>, hub: EventBroadcast<PunchEvent>, refusals: RefusalLog
     ) {
         self.peer = peer
         self.side = side
@@ -31,6 +33,7 @@ struct PunchSession: Sendable {
         self.settings = settings
         self.ownAddresses = ownAddresses
         self.selection = selection
+        self.targets = targets
         self.source = source
         self.stopped = stopped
         self.hub = hub
@@ -193,8 +196,13 @@ struct PunchSession: Sendable {
     private func punch(_ addresses: [Multiaddr], until deadline: ContinuousClock.Instant?) -> Task<any Connection, any Error> {
         var options = self.options(for: .punch, until: deadline)
         options.role = self.side == .initiator && self.settings.mapping != .endpointDependent ? .listener : .dialer
+        let aimed = self.targets.take(addresses)
         // Owned by the session, which cancels it when the peer begins another attempt and at the end.
-        return Task { [options] in try await self.connect(to: addresses, options: options) }
+        return Task { [options] in
+            defer { self.targets.release(aimed) }
+            guard !aimed.isEmpty else { throw HolePunchError(.limitExceeded, "as many punches as may be aim at the peer's machines already") }
+            return try await self.connect(to: aimed, options: options)
+        }
     }
 
     /// From a port of its own, so that it does not take the four-tuple of the punch.
