@@ -136,7 +136,7 @@ let package = Package(
         room(
             "DIGKademlia", "Discovery/Kademlia",
             ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGHolePunching", nioCore, crypto, protobuf, logging, serviceLifecycle, collections], protos: ["Generated/kademlia.proto"]),
-        room("DIGGun", "Discovery/Gun", ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGAnnouncement", "DIGHolePunching", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, crypto, logging, serviceLifecycle]),
+        room("DIGGun", "Discovery/Gun", ["DIGNet", "DIGWebSocket", "DIGMultiformats", "DIGIdentity", "DIGAnnouncement", "DIGHolePunching", nioCore, nioPosix, nioWebSocket, nioSSL, crypto, logging, serviceLifecycle]),
 
         room(
             "DIGPeerExchange", "Discovery/PeerExchange", ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGAnnouncement", nioCore, protobuf, logging, serviceLifecycle],
@@ -218,7 +218,7 @@ let package = Package(
             ]),
         tests("DIGNATLabTests", ["DIGNATLab", "natlab", "DIGCommandLine"]),
         tests("DIGKademliaTests", ["DIGTestSupport", "DIGKademlia", "DIGHolePunching", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGTCP", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, crypto, protobuf, logging]),
-        tests("DIGGunTests", ["DIGGun", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGIdentity", "DIGMultiformats", "DIGHolePunching", nioCore, nioPosix, nioEmbedded, crypto, logging], resources: [.copy("Fixtures")]),
+        tests("DIGGunTests", ["DIGGun", "DIGWebSocket", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGIdentity", "DIGMultiformats", "DIGHolePunching", nioCore, nioPosix, nioEmbedded, crypto, logging], resources: [.copy("Fixtures")]),
         tests("DIGAnnouncementTests", ["DIGAnnouncement", "DIGContent", "DIGIdentity", "DIGMultiformats"]),
         tests("DIGPeerExchangeTests", ["DIGTestSupport", "DIGPeerExchange", "DIGAnnouncement", "DIGContent", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging]),
         tests("DIGGossipSubTests", ["DIGTestSupport", "DIGGossipSub", "DIGNet", "DIGNetTesting", "DIGSwarm", "DIGIdentity", "DIGMultiformats", nioCore, nioPosix, nioEmbedded, logging, collections]),

@@ -1,4 +1,5 @@
 import DIGNet
+import DIGWebSocket
 import Foundation
 import NIOCore
 import Testing

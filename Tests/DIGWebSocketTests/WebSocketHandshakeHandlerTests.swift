@@ -35,9 +35,9 @@ struct WebSocketHandshakeHandlerTests {
 
     @Test("bytes right behind the head, in the same read, in the same turn of the loop, or later, are each handed on once", arguments: 0..<3)
     func leftovers(turn: Int) throws {
-        let client = try self.makeChannel(.client(host: "example.com"))
+        let client = try self.makeChannel(.client(host: "example.com", path: "/"))
         let response = Array(try self.response(to: try self.sent(client)).utf8)
-        let server = try self.makeChannel(.server)
+        let server = try self.makeChannel(.server(path: nil))
         let request = Array("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".utf8)
         for (channel, head, isMasked) in [(client, response, false), (server, request, true)] {
             let frames = [self.frame([1, 2, 3], isMasked: isMasked), self.frame([4], isMasked: isMasked)]
@@ -61,7 +61,7 @@ struct WebSocketHandshakeHandlerTests {
 
     @Test("one byte at a time is enough")
     func drip() throws {
-        let client = try self.makeChannel(.client(host: "example.com"))
+        let client = try self.makeChannel(.client(host: "example.com", path: "/"))
         let bytes = Array(try self.response(to: try self.sent(client)).utf8) + self.frame([1, 2, 3], isMasked: false) + self.frame([4], isMasked: false)
         var received: [UInt8] = []
         for byte in bytes {
@@ -74,7 +74,7 @@ struct WebSocketHandshakeHandlerTests {
 
     @Test("another answer ends the channel with its status")
     func refused() throws {
-        let client = try self.makeChannel(.client(host: "example.com"))
+        let client = try self.makeChannel(.client(host: "example.com", path: "/"))
         _ = try self.sent(client)
         client.pipeline.fireChannelRead(ByteBuffer(string: "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno"))
         client.embeddedEventLoop.run()

@@ -8,7 +8,7 @@ struct WebSocketHandshakeTests {
     private let key = "dGhlIHNhbXBsZSBub25jZQ=="
 
     private func request(_ change: (inout HTTPRequestHead) -> Void = { _ in }) -> HTTPRequestHead {
-        var head = WebSocketHandshake.request(host: "example.com", key: self.key)
+        var head = WebSocketHandshake.request(host: "example.com", path: "/", key: self.key)
         change(&head)
         return head
     }
@@ -44,6 +44,14 @@ struct WebSocketHandshakeTests {
         #expect(WebSocketHandshake.answer(self.request { $0.headers.replaceOrAdd(name: "Sec-WebSocket-Key", value: "c2hvcnQ=") }).status == .badRequest)
         #expect(WebSocketHandshake.answer(self.request { $0.headers.add(name: "Sec-WebSocket-Key", value: self.key) }).status == .badRequest)
         #expect(WebSocketHandshake.answer(self.request { $0.headers.remove(name: "Host") }).status == .badRequest)
+    }
+
+    @Test("where one path is served, others are not found")
+    func path() {
+        func status(_ path: String) -> UInt { WebSocketHandshake.answer(self.request { $0.uri = path }, path: "/gun").status.code }
+        #expect(status("/gun") == 101)
+        #expect(status("/gun?at=all") == 101)
+        #expect(["/", "/gun/", "/gunx", "/GUN", ""].map(status) == [404, 404, 404, 404, 404])
     }
 
     @Test("an answer that is none is refused")

@@ -2,7 +2,6 @@ public import DIGMultiformats
 public import DIGNet
 public import DIGTCP
 public import NIOCore
-import NIOHTTP1
 import NIOSSL
 
 /// WebSockets (RFC 6455) as channels of bytes: `/ws`, and inside TLS `/wss`, `/tls/ws`, `/tls/sni/NAME/ws`, each behind a host and `/tcp`.
@@ -67,7 +66,7 @@ public struct WebSocketTransport: Transport {
                     // Verification without a name is against the IP address (RFC 9110 §4.3.5).
                     try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: context, serverHostname: target.name))
                 }
-                try self.addHandlers(to: channel, as: .client(host: target.host))
+                try self.addHandlers(to: channel, as: .client(host: target.host, path: "/"))
             }.flatMap { initializer(channel) }
         }
     }
@@ -88,36 +87,16 @@ public struct WebSocketTransport: Transport {
                 if target.isSecure, let context = self.tls.serverContext {
                     try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
                 }
-                try self.addHandlers(to: channel, as: .server)
+                try self.addHandlers(to: channel, as: .server(path: nil))
             }.flatMap { initializer(channel, Multiaddr(components: remote.components + suffix)) }
         }
         return WebSocketListener(base: listener, suffix: target.suffix)
     }
 
     func addHandlers(to channel: any Channel, as role: WebSocketRole) throws {
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = self.configuration.maximumHeaderByteCount
-        limits.maxHeaderListSize = self.configuration.maximumHeaderByteCount
-        let frames = self.configuration.maximumFrameByteCount
-        let pipeline = channel.pipeline.syncOperations
-        // The handshake is added last: with an active channel, whose initializer runs late, it begins at once.
-        switch role {
-        case .client:
-            let encoder = HTTPRequestEncoder()
-            let decoder = ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
-            let stream = WebSocketStreamHandler(isClient: true, configuration: self.configuration)
-            try pipeline.addHandlers([encoder, decoder, stream])
-            try pipeline.addHandler(
-                WebSocketHandshakeHandler<HTTPClientResponsePart>(
-                    role: role, stream: stream, encoder: encoder, decoder: decoder, maximumFrameByteCount: frames), position: .before(stream))
-        case .server:
-            let encoder = HTTPResponseEncoder()
-            let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
-            let stream = WebSocketStreamHandler(isClient: false, configuration: self.configuration)
-            try pipeline.addHandlers([encoder, decoder, stream])
-            try pipeline.addHandler(
-                WebSocketHandshakeHandler<HTTPServerRequestPart>(
-                    role: role, stream: stream, encoder: encoder, decoder: decoder, maximumFrameByteCount: frames), position: .before(stream))
-        }
+        let stream = WebSocketStreamHandler(isClient: role.isClient, configuration: self.configuration)
+        try stream.add(
+            to: channel, as: role, maximumHeaderByteCount: self.configuration.maximumHeaderByteCount,
+            maximumFrameByteCount: self.configuration.maximumFrameByteCount)
     }
 }

@@ -1,9 +1,9 @@
 import DIGMultiformats
 import DIGNet
+import DIGWebSocket
 import NIOCore
 import NIOPosix
 import NIOSSL
-import Synchronization
 
 /// Makes WebSockets to other peers of GUN.
 final class GunDialer: Sendable {
@@ -11,18 +11,22 @@ final class GunDialer: Sendable {
     private let configuration: GunWebSocketConfiguration
     private let policy: AddressPolicy
     private let messageByteCount: Int
-    private let tls = Mutex<NIOSSLContext?>(nil)
+    private let tls: WebSocketTLS
 
     init(group: any EventLoopGroup, configuration: GunWebSocketConfiguration, policy: AddressPolicy, messageByteCount: Int) {
         self.group = group
         self.configuration = configuration
         self.policy = policy
         self.messageByteCount = messageByteCount
+        self.tls = WebSocketTLS(verification: configuration.certificateVerification)
     }
 
     /// - Returns: The open socket; the delegate has been told of it.
     func dial(_ url: GunURL, source: DialOptions.AddressSource, delegate: any GunSocketDelegate) async throws -> GunSocket {
-        let context = url.isSecure ? try self.context() : nil
+        let context: NIOSSLContext?
+        do { context = url.isSecure ? try self.tls.clientContext() : nil } catch {
+            throw GunError(.invalidConfiguration, "\(url) can't be dialed", cause: error)
+        }
         let eventLoop = self.group.next()
         let opened = eventLoop.makePromise(of: GunSocket.self)
         let pending = PendingChannel()
@@ -38,10 +42,8 @@ final class GunDialer: Sendable {
                         try channel.pipeline.syncOperations.addHandler(
                             NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : url.host))
                     }
-                    try channel.pipeline.syncOperations.addHandler(
-                        GunHandshakeHandler(
-                            url: url, path: url.path, configuration: configuration, messageByteCount: messageByteCount, delegate: delegate,
-                            opened: opened))
+                    try GunSocketHandler.add(
+                        to: channel, dialing: url, configuration: configuration, messageByteCount: messageByteCount, delegate: delegate, opened: opened)
                 }
             }
         do {
@@ -70,26 +72,5 @@ final class GunDialer: Sendable {
             throw GunError(.forbiddenAddress, "\(url) is not on the public internet")
         }
         return address
-    }
-
-    private func context() throws -> NIOSSLContext {
-        try self.tls.withLock { context in
-            if let context { return context }
-            do {
-                var tls = TLSConfiguration.makeClientConfiguration()
-                tls.applicationProtocols = ["http/1.1"]
-                tls.minimumTLSVersion = .tlsv12
-                switch self.configuration.certificateVerification {
-                case .systemRoots: break
-                case .authorities(let file): tls.trustRoots = .file(file)
-                case .none: tls.certificateVerification = .none
-                }
-                let made = try NIOSSLContext(configuration: tls)
-                context = made
-                return made
-            } catch {
-                throw GunError(.invalidConfiguration, "the trusted authorities can't be used", cause: error)
-            }
-        }
     }
 }

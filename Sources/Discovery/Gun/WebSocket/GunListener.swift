@@ -1,5 +1,6 @@
 import DIGMultiformats
 import DIGNet
+public import DIGWebSocket
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -12,22 +13,10 @@ public struct GunListenAddress: Hashable, Sendable {
     /// 0: one of the system's choice.
     public var port: UInt16
     /// PEM files for `wss`; nil for `ws`.
-    public var certificate: Certificate?
-
-    /// Makes the listener one for `wss`.
-    public struct Certificate: Hashable, Sendable {
-        /// The server's own certificate first.
-        public var chainFile: String
-        public var privateKeyFile: String
-
-        public init(chainFile: String, privateKeyFile: String) {
-            self.chainFile = chainFile
-            self.privateKeyFile = privateKeyFile
-        }
-    }
+    public var certificate: WebSocketConfiguration.ServerCertificate?
 
     /// 8765 is what the GUN documentation's relay listens on.
-    public init(host: String = "0.0.0.0", port: UInt16 = 8765, certificate: Certificate? = nil) {
+    public init(host: String = "0.0.0.0", port: UInt16 = 8765, certificate: WebSocketConfiguration.ServerCertificate? = nil) {
         self.host = host
         self.port = port
         self.certificate = certificate
@@ -91,7 +80,10 @@ final class GunListener: Sendable {
     static func listen(
         on address: GunListenAddress, configuration: GunPeerConfiguration, group: any EventLoopGroup, delegate: any GunSocketDelegate
     ) async throws -> GunListener {
-        let context = try address.certificate.map(Self.context)
+        let context: NIOSSLContext?
+        do { context = try address.certificate.map(WebSocketTLS.makeServer) } catch {
+            throw GunError(.invalidConfiguration, "\(address.host):\(address.port) can't be listened on", cause: error)
+        }
         let counter = Counter(maximum: configuration.connectionCount, maximumForOrigin: configuration.connectionCountForOrigin)
         let sockets = configuration.webSocket
         let messageByteCount = configuration.mesh.limits.messageByteCount
@@ -105,29 +97,14 @@ final class GunListener: Sendable {
                 channel.closeFuture.whenComplete { _ in counter.leave(origin) }
                 return channel.eventLoop.makeCompletedFuture {
                     if let context { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context)) }
-                    try channel.pipeline.syncOperations.addHandler(
-                        GunHandshakeHandler(
-                            url: nil, path: Self.path, configuration: sockets, messageByteCount: messageByteCount, delegate: delegate,
-                            opened: channel.eventLoop.makePromise(of: GunSocket.self)))
+                    try GunSocketHandler.add(
+                        to: channel, dialing: nil, configuration: sockets, messageByteCount: messageByteCount, delegate: delegate,
+                        opened: channel.eventLoop.makePromise(of: GunSocket.self))
                 }
             }
             .bind(host: address.host, port: Int(address.port)).get()
         let port = channel.localAddress?.port.flatMap { UInt16(exactly: $0) } ?? address.port
         return GunListener(channel: channel, url: GunURL(isSecure: context != nil, host: address.host, port: port))
-    }
-
-    private static func context(_ certificate: GunListenAddress.Certificate) throws -> NIOSSLContext {
-        do {
-            let chain = try NIOSSLCertificate.fromPEMFile(certificate.chainFile).map { NIOSSLCertificateSource.certificate($0) }
-            let key = try NIOSSLPrivateKey(file: certificate.privateKeyFile, format: .pem)
-            var tls = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
-            tls.applicationProtocols = ["http/1.1"]
-            tls.minimumTLSVersion = .tlsv12
-            return try NIOSSLContext(configuration: tls)
-        } catch {
-            throw GunError(
-                .invalidConfiguration, "the certificate \(certificate.chainFile) with the key \(certificate.privateKeyFile) can't be used", cause: error)
-        }
     }
 
     func close() async {

@@ -1,12 +1,17 @@
+import DIGWebSocket
 import NIOCore
 import NIOWebSocket
 
 /// Text messages in both directions, out of and into frames.
-final class GunSocketHandler: ChannelDuplexHandler {
+final class GunSocketHandler: ChannelDuplexHandler, WebSocketFrameHandler {
     typealias InboundIn = WebSocketFrame
     typealias InboundOut = Never
     typealias OutboundIn = GunOutbound
     typealias OutboundOut = WebSocketFrame
+
+    private enum State {
+        case opening, open, closed
+    }
 
     private let socket: GunSocket
     private let isClient: Bool
@@ -22,32 +27,71 @@ final class GunSocketHandler: ChannelDuplexHandler {
     private var pendingByteCount = 0
     private var receivedAt = NIODeadline.now()
     private var timer: RepeatedTask?
-    private var isClosed = false
+    private var handshakeTimer: Scheduled<Void>?
+    private var state = State.opening
+    private var isClosed: Bool { self.state == .closed }
+    /// Fulfilled when the WebSocket is open.
+    private let promise: EventLoopPromise<GunSocket>
 
-    init(
-        socket: GunSocket, isClient: Bool, configuration: GunWebSocketConfiguration, messageByteCount: Int, delegate: any GunSocketDelegate
+    /// - Parameter opened: Fulfilled when the WebSocket is open.
+    private init(
+        socket: GunSocket, configuration: GunWebSocketConfiguration, messageByteCount: Int, delegate: any GunSocketDelegate,
+        opened: EventLoopPromise<GunSocket>
     ) {
         self.socket = socket
-        self.isClient = isClient
+        self.isClient = socket.url != nil
         self.configuration = configuration
         self.messageByteCount = messageByteCount
         self.delegate = delegate
+        self.promise = opened
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    /// Makes a WebSocket of `channel`.
+    ///
+    /// - Parameters:
+    ///   - url: What is dialed; nil on the side that accepts.
+    ///   - opened: Fulfilled when it is open.
+    static func add(
+        to channel: any Channel, dialing url: GunURL?, configuration: GunWebSocketConfiguration, messageByteCount: Int,
+        delegate: any GunSocketDelegate, opened: EventLoopPromise<GunSocket>
+    ) throws {
+        let handler = GunSocketHandler(
+            socket: GunSocket(channel: channel, url: url), configuration: configuration, messageByteCount: messageByteCount, delegate: delegate,
+            opened: opened)
+        try handler.add(
+            to: channel, as: url.map { .client(host: $0.authority, path: $0.path) } ?? .server(path: GunListener.path),
+            maximumHeaderByteCount: configuration.headByteCount, maximumFrameByteCount: configuration.frameByteCount)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let timeout = self.configuration.handshakeTimeout
+        // From here on, so that TLS has no longer than that either.
+        self.handshakeTimer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(timeout)) {
+            self.failed(GunError(.timedOut, "no WebSocket within \(timeout)"), on: context.channel)
+        }
+    }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        self.end()
+        self.end(GunError(.refused, "the connection is gone"))
         self.context = nil
     }
 
-    /// The handshake is done.
-    func start() {
-        guard let context = self.context else { return }
+    func opened() {
+        guard case .opening = self.state, let context = self.context else { return }
+        self.state = .open
+        self.handshakeTimer?.cancel()
         let interval = TimeAmount(self.configuration.pingInterval)
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         self.timer = context.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in bound.value.timerFired() }
         self.delegate?.opened(self.socket)
+        self.promise.succeed(self.socket)
+    }
+
+    func failed(_ error: any Error, on channel: any Channel) {
+        let gunError = error as? GunError ?? GunError(.refused, "no WebSocket there", cause: error)
+        self.end(gunError)
+        channel.close(promise: nil)
     }
 
     private func timerFired() {
@@ -57,19 +101,24 @@ final class GunSocketHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.end()
+        self.end(GunError(.refused, "the other end closed during the handshake"))
         context.fireChannelInactive()
     }
 
-    private func end() {
-        guard !self.isClosed else { return }
-        self.isClosed = true
+    private func end(_ error: GunError) {
+        let previous = self.state
+        self.state = .closed
         self.timer?.cancel()
-        self.delegate?.closed(self.socket)
+        self.handshakeTimer?.cancel()
+        switch previous {
+        case .opening: self.promise.fail(error)
+        case .open: self.delegate?.closed(self.socket)
+        case .closed: break
+        }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !self.isClosed else { return }
+        guard case .open = self.state else { return }
         let frame = self.unwrapInboundIn(data)
         self.receivedAt = .now()
         // RFC 6455 §5.1 and §5.2: clients mask and servers do not; there are no extensions.
@@ -113,6 +162,7 @@ final class GunSocketHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard case .open = self.state else { return self.failed(error, on: context.channel) }
         if case NIOWebSocketError.invalidFrameLength = error {
             self.delegate?.receivedOversize(on: self.socket)
             return self.violated(.messageTooLarge, context)
@@ -130,7 +180,7 @@ final class GunSocketHandler: ChannelDuplexHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let outbound = self.unwrapOutboundIn(data)
-        guard !self.isClosed else {
+        guard case .open = self.state else {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }

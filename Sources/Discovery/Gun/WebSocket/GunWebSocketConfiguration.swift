@@ -1,16 +1,9 @@
+public import DIGWebSocket
+
 /// The WebSockets of a peer of GUN.
 public struct GunWebSocketConfiguration: Sendable {
-    /// Whom to believe when a relay inside TLS shows its certificate.
-    public enum CertificateVerification: Hashable, Sendable {
-        /// The authorities that the system trusts.
-        case systemRoots
-        /// The authorities in a PEM file, and no others.
-        case authorities(file: String)
-        /// Any certificate. What is worth protecting is signed, and sealed where it is secret.
-        case none
-    }
-
-    public var certificateVerification = CertificateVerification.systemRoots
+    /// Whom to believe when a relay inside TLS shows its certificate. What is worth protecting is signed, and sealed where it is secret.
+    public var certificateVerification = WebSocketConfiguration.CertificateVerification.systemRoots
     /// From the TCP connection to the first frame: TLS and HTTP together.
     public var handshakeTimeout: Duration = .seconds(10)
     /// Bytes of the HTTP request or answer; more end the handshake.

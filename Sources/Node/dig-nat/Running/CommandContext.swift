@@ -224,7 +224,7 @@ struct CommandContext: Sendable {
                 guard let certificate = webSocket.serverCertificate else {
                     throw self.invalid(.gunListen, expected: "without wss:// as long as tls-certificate and tls-key are not set", found: "\"\(text)\"")
                 }
-                address.certificate = .init(chainFile: certificate.chainFile, privateKeyFile: certificate.privateKeyFile)
+                address.certificate = certificate
             }
             gun.listen.append(address)
         }

@@ -6,7 +6,7 @@ import NIOWebSocket
 /// Makes a stream of bytes of WebSocket frames. Handlers behind it see a channel that becomes active when the opening handshake is done.
 ///
 /// Writes until then are kept: those who negotiate protocols write a few hundred bytes at once.
-final class WebSocketStreamHandler: ChannelDuplexHandler {
+final class WebSocketStreamHandler: ChannelDuplexHandler, WebSocketFrameHandler {
     typealias InboundIn = WebSocketFrame
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = ByteBuffer

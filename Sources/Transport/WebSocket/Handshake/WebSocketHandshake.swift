@@ -10,7 +10,7 @@ enum WebSocketHandshake {
     private static let version = "13"
     private static let keyByteCount = 16
 
-    /// A key for ``request(host:key:)``.
+    /// A key for ``request(host:path:key:)``.
     static func makeKey(using generator: inout some RandomNumberGenerator) -> String {
         Data((0..<Self.keyByteCount).map { _ in UInt8.random(in: .min ... .max, using: &generator) }).base64EncodedString()
     }
@@ -19,9 +19,9 @@ enum WebSocketHandshake {
         Data(Insecure.SHA1.hash(data: Data((key + Self.guid).utf8))).base64EncodedString()
     }
 
-    static func request(host: String, key: String) -> HTTPRequestHead {
+    static func request(host: String, path: String, key: String) -> HTTPRequestHead {
         HTTPRequestHead(
-            version: .http1_1, method: .GET, uri: "/",
+            version: .http1_1, method: .GET, uri: path,
             headers: [
                 "Host": host, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key, "Sec-WebSocket-Version": Self.version,
             ])
@@ -40,14 +40,17 @@ enum WebSocketHandshake {
         }
     }
 
-    /// The answer to a request: 101, or why not. Any path will do, and what the request claims about a proxy and those before it is not looked at.
-    static func answer(_ request: HTTPRequestHead) -> HTTPResponseHead {
+    /// The answer to a request: 101, or why not. What the request claims about a proxy and those before it is not looked at.
+    ///
+    /// - Parameter path: Others are not found, whatever their query; nil: any will do.
+    static func answer(_ request: HTTPRequestHead, path: String? = nil) -> HTTPResponseHead {
         guard request.method == .GET, request.version == .http1_1, Self.isUpgrade(request.headers) else {
             return Self.refusal(.upgradeRequired, ["Upgrade": "websocket", "Sec-WebSocket-Version": Self.version])
         }
         guard request.headers["Sec-WebSocket-Version"] == [Self.version] else {
             return Self.refusal(.upgradeRequired, ["Upgrade": "websocket", "Sec-WebSocket-Version": Self.version])
         }
+        if let path, request.uri.prefix(while: { $0 != "?" }) != path { return Self.refusal(.notFound, [:]) }
         let keys = request.headers["Sec-WebSocket-Key"]
         guard keys.count == 1, let key = keys.first, let decoded = Data(base64Encoded: key), decoded.count == Self.keyByteCount,
             request.headers["Host"].count == 1

@@ -2,11 +2,6 @@ import NIOCore
 import NIOHTTP1
 import NIOWebSocket
 
-enum WebSocketRole {
-    case client(host: String)
-    case server
-}
-
 /// Does the opening handshake over the HTTP codec before it, then puts the frame codec in its place and leaves.
 ///
 /// `Part` is what the HTTP codec makes: of responses at a client, of requests at a server.
@@ -27,7 +22,7 @@ final class WebSocketHandshakeHandler<Part>: ChannelInboundHandler, RemovableCha
     }
 
     private let role: WebSocketRole
-    private let stream: WebSocketStreamHandler
+    private let frames: any WebSocketFrameHandler
     private let encoder: any RemovableChannelHandler
     private let decoder: any RemovableChannelHandler
     private let maximumFrameByteCount: Int
@@ -35,11 +30,11 @@ final class WebSocketHandshakeHandler<Part>: ChannelInboundHandler, RemovableCha
     private let leftovers = WebSocketLeftoverHandler()
 
     init(
-        role: WebSocketRole, stream: WebSocketStreamHandler, encoder: any RemovableChannelHandler, decoder: any RemovableChannelHandler,
+        role: WebSocketRole, frames: any WebSocketFrameHandler, encoder: any RemovableChannelHandler, decoder: any RemovableChannelHandler,
         maximumFrameByteCount: Int
     ) {
         self.role = role
-        self.stream = stream
+        self.frames = frames
         self.encoder = encoder
         self.decoder = decoder
         self.maximumFrameByteCount = maximumFrameByteCount
@@ -57,11 +52,11 @@ final class WebSocketHandshakeHandler<Part>: ChannelInboundHandler, RemovableCha
     private func start(_ context: ChannelHandlerContext) {
         guard case .idle = self.state else { return }
         switch self.role {
-        case .client(let host):
+        case .client(let host, let path):
             var generator = SystemRandomNumberGenerator()
             let key = WebSocketHandshake.makeKey(using: &generator)
             self.state = .awaitingResponse(key: key)
-            context.write(NIOAny(HTTPClientRequestPart.head(WebSocketHandshake.request(host: host, key: key))), promise: nil)
+            context.write(NIOAny(HTTPClientRequestPart.head(WebSocketHandshake.request(host: host, path: path, key: key))), promise: nil)
             context.writeAndFlush(NIOAny(HTTPClientRequestPart.end(nil)), promise: nil)
         case .server:
             self.state = .awaitingRequest
@@ -97,13 +92,14 @@ final class WebSocketHandshakeHandler<Part>: ChannelInboundHandler, RemovableCha
     private func received(_ part: HTTPServerRequestPart?, _ context: ChannelHandlerContext) {
         switch (self.state, part) {
         case (.awaitingRequest, .head(let request)):
-            self.state = .answering(WebSocketHandshake.answer(request))
+            guard case .server(let path) = self.role else { return }
+            self.state = .answering(WebSocketHandshake.answer(request, path: path))
         case (.answering(let response), .end):
             context.write(NIOAny(HTTPServerResponsePart.head(response)), promise: nil)
             guard response.status == .switchingProtocols else {
                 let written = context.eventLoop.makePromise(of: Void.self)
                 context.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: written)
-                let bound = NIOLoopBound(self.stream, eventLoop: context.eventLoop)
+                let bound = NIOLoopBound(self.frames, eventLoop: context.eventLoop)
                 let channel = context.channel
                 written.futureResult.whenComplete { _ in
                     bound.value.failed(WebSocketError(.refused, "the client asked for something else than a WebSocket"), on: channel)
@@ -149,13 +145,13 @@ final class WebSocketHandshakeHandler<Part>: ChannelInboundHandler, RemovableCha
         } catch {
             return self.fail(WebSocketError(.protocolViolation, "the pipeline is gone", cause: error), context)
         }
-        self.stream.opened()
+        self.frames.opened()
         pipeline.removeHandler(self, promise: nil)
         pipeline.removeHandler(self.leftovers, promise: nil)
     }
 
     private func fail(_ error: WebSocketError, _ context: ChannelHandlerContext) {
         self.state = .failed
-        self.stream.failed(error, on: context.channel)
+        self.frames.failed(error, on: context.channel)
     }
 }
