@@ -104,6 +104,34 @@ struct CapabilityTests {
         #expect(table.count <= CapabilityTable.maximumPeerCount)
     }
 
+    @Test("Strangers who make themselves known by the thousand do not push out what was tried here")
+    func flood() throws {
+        var table = CapabilityTable()
+        let known = self.key.peerID
+        table.add(self.attempt(.direct, .succeeded), now: self.now)
+        for index in 0...CapabilityTable.maximumPeerCount {
+            var seed = [UInt8](repeating: 1, count: 32)
+            seed[0] = UInt8(truncatingIfNeeded: index)
+            seed[1] = UInt8(truncatingIfNeeded: index >> 8)
+            table.add(PeerConnectionCapabilities(peer: try KeyPair(ed25519Seed: seed).peerID, issuedAt: self.now), now: self.now + 1)
+        }
+        #expect(table.count <= CapabilityTable.maximumPeerCount)
+        #expect(table.tier(of: known, now: self.now + 1) == .directCapable)
+    }
+
+    @Test("A long address is left out, a long record is none")
+    func sizes() throws {
+        let peer = self.key.peerID
+        let name = String(repeating: "a", count: 60)
+        let (short, long) = (try Multiaddr("/dns4/\(name).example/tcp/1"), try Multiaddr("/dns4/\(name).example/tcp/1" + String(repeating: "/p2p-circuit/dns4/\(name).example", count: 5)))
+        #expect(long.bytes.count > PeerConnectionCapabilities.maximumAddressByteCount)
+        let record = PeerConnectionCapabilities(peer: peer, issuedAt: self.now, addresses: [.init(long, origin: .observed), .init(short, origin: .observed)])
+        #expect(try PeerConnectionCapabilities(decoding: record.encoded).addresses.map(\.address) == [short])
+        let padding = [UInt8](repeating: 0, count: PeerConnectionCapabilities.maximumByteCount)
+        // A field of bytes that nobody knows.
+        #expect(throws: IdentityError.self) { try PeerConnectionCapabilities(decoding: record.encoded + [0xfa, 0x01, 0x80, 0x80, 0x01] + padding) }
+    }
+
     @Test("The decision matrix")
     func matrix() {
         typealias Decision = ConnectionDecision

@@ -5,7 +5,8 @@ public import DIGIdentity
 /// A peer is taken for direct-capable only when somebody got through to it: this node, or an independent dial-back that the peer's record
 /// reports and no failure of ours contradicts. A record alone makes it worth one attempt.
 public struct CapabilityTable: Sendable {
-    /// The peers not heard of for longest are forgotten beyond this.
+    /// The peers not heard of for longest are forgotten beyond this, those first of which there is nothing but their own word: anybody can make
+    /// thousands.
     public static let maximumPeerCount = 4096
 
     private struct Entry: Sendable {
@@ -50,7 +51,9 @@ public struct CapabilityTable: Sendable {
     private mutating func touch(_ peer: PeerID, now: UInt64) {
         self.entries[peer]?.lastSeen = now
         guard self.entries.count > Self.maximumPeerCount else { return }
-        let oldest = self.entries.sorted { $0.value.lastSeen < $1.value.lastSeen }.prefix(Self.maximumPeerCount / 16)
+        let oldest = self.entries.sorted { left, right in
+            (left.value.methods.isEmpty ? 0 : 1, left.value.lastSeen) < (right.value.methods.isEmpty ? 0 : 1, right.value.lastSeen)
+        }.prefix(Self.maximumPeerCount / 16)
         for (peer, _) in oldest { self.entries[peer] = nil }
     }
 

@@ -8,6 +8,10 @@ public struct PeerConnectionCapabilities: Hashable, Sendable {
     /// A path, as RFC 0002 allows beside a multicodec.
     public static let payloadType = Array("/dig/capabilities".utf8)
     public static let maximumAddressCount = 32
+    /// A longer address is left out: none that leads somewhere is as long.
+    static let maximumAddressByteCount = 320
+    /// Of a record without its signature.
+    static let maximumByteCount = 16 * 1024
     public static let maximumMethodCount = 32
     /// How long a record is believed at most.
     public static let maximumTimeToLive: Duration = .seconds(24 * 3600)

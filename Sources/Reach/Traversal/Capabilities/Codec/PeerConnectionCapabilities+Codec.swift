@@ -12,6 +12,7 @@ extension PeerConnectionCapabilities {
     ///
     /// - Throws: `IdentityError` with `.invalidRecord`.
     init(decoding bytes: [UInt8]) throws(IdentityError) {
+        guard bytes.count <= Self.maximumByteCount else { throw IdentityError(.invalidRecord, "capabilities of \(bytes.count) bytes") }
         let message: Dig_Capabilities_Capabilities
         do { message = try Dig_Capabilities_Capabilities(serializedBytes: bytes) } catch {
             throw IdentityError(.invalidRecord, "not a record of capabilities")
@@ -27,6 +28,7 @@ extension PeerConnectionCapabilities {
             peer: peer, issuedAt: message.issuedMs, timeToLive: .seconds(Int64(message.ttlSeconds)), tier: ConnectionTier(message.tier),
             relays: message.relays,
             addresses: message.addresses.compactMap { entry in
+                guard entry.address.count <= Self.maximumAddressByteCount else { return nil }
                 do throws(MultiaddrError) {
                     return Address(try Multiaddr(bytes: entry.address), origin: AddressOrigin(entry.origin))
                 } catch { return nil }
