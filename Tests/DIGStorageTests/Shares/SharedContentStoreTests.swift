@@ -163,6 +163,20 @@ struct SharedContentStoreTests {
         #expect(try await self.store.shares().isEmpty)
     }
 
+    @Test("a file that is gone is forgotten also if whoever asked for it has gone before that")
+    func cancelled() async throws {
+        let path = try self.directory.file("a", self.bytes(100))
+        let hash = try await self.share(path).share.contentHash
+        try FileManager.default.removeItem(atPath: path)
+        let asked = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            await self.store.contentChanged(hash)
+        }
+        await asked.value
+        #expect(try await self.store.content(for: hash) == nil)
+        #expect(try await self.store.shares().isEmpty)
+    }
+
     @Test("a path that is shared again with another content replaces what it was")
     func replaced() async throws {
         let path = try self.directory.file("a", self.bytes(100))

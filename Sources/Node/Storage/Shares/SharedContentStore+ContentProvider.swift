@@ -34,11 +34,11 @@ extension SharedContentStore: ContentProvider {
         }
     }
 
-    /// Forgets the copies that are not as they were hashed any more.
+    /// Forgets the copies that are not as they were hashed any more, also when the task is cancelled: whoever asked for them may be gone by then.
     public func contentChanged(_ hash: ContentHash) async {
         do {
-            for file in try await self.files(with: hash) where !Self.isUnchanged(file) {
-                try await self.forgetFile(at: file.path)
+            try await self.database.write { database in
+                for file in try Self.files(with: hash, in: database) where !Self.isUnchanged(file) { try Self.forgetFile(at: file.path, in: database) }
             }
         } catch {
             self.database.logger.warning("could not forget a changed file", metadata: ["dig.storage.error": "\(error)"])

@@ -186,12 +186,13 @@ public struct SharedContentStore: Sendable {
 
     /// The shared files with this content, at whatever paths.
     public func files(with contentHash: ContentHash) async throws(StorageError) -> [SharedFile] {
-        try await self.database.read { database in
-            try Row.fetchAll(
-                database, sql: "SELECT * FROM file WHERE content_hash = ? AND path IN (SELECT path FROM share_file) ORDER BY path",
-                arguments: [contentHash.data]
-            ).map(Self.file)
-        }
+        try await self.database.read { try Self.files(with: contentHash, in: $0) }
+    }
+
+    static func files(with contentHash: ContentHash, in database: Database) throws -> [SharedFile] {
+        try Row.fetchAll(
+            database, sql: "SELECT * FROM file WHERE content_hash = ? AND path IN (SELECT path FROM share_file) ORDER BY path", arguments: [contentHash.data]
+        ).map(Self.file)
     }
 
     /// The encoded listing of a shared folder; `nil` if no folder with this content is shared.
@@ -203,11 +204,13 @@ public struct SharedContentStore: Sendable {
 
     /// The file has changed or is gone: its hashes are forgotten, and the shares it was in serve it no more.
     public func forgetFile(at path: String) async throws(StorageError) {
-        try await self.database.write { database in
-            try database.execute(sql: "DELETE FROM file WHERE path = ?", arguments: [path])
-            try Self.settleCopies(database)
-            try database.execute(sql: "DELETE FROM layer WHERE content_hash NOT IN (SELECT content_hash FROM file)")
-        }
+        try await self.database.write { try Self.forgetFile(at: path, in: $0) }
+    }
+
+    static func forgetFile(at path: String, in database: Database) throws {
+        try database.execute(sql: "DELETE FROM file WHERE path = ?", arguments: [path])
+        try Self.settleCopies(database)
+        try database.execute(sql: "DELETE FROM layer WHERE content_hash NOT IN (SELECT content_hash FROM file)")
     }
 
     // MARK: Bindings
