@@ -167,6 +167,19 @@ struct ContentAvailabilityManagerTests {
         for record in try await manager.records() { _ = try record.verified() }
     }
 
+    @Test("what was heard is told to who asks if it is signed, also when it is no news; a forgery is not")
+    func heard() async throws {
+        let manager = try self.manager()
+        let holder = try KeyPair.generate()
+        let envelope = try self.announcement(holder)
+        let first = try manager.heard(announcement: envelope)
+        #expect(first.refusal == nil && first.announcement.peer == holder.peerID)
+        let again = try manager.heard(announcement: envelope)
+        #expect(again.refusal == .replayed && again.announcement == first.announcement)
+        let forged = try SignedEnvelope.seal(domain: ContentAnnouncement.domain, payloadType: ContentAnnouncement.payloadType, payload: envelope.payload, with: KeyPair.generate())
+        #expect(throws: AvailabilityError.wrongPeer) { try manager.heard(announcement: forged) }
+    }
+
     @Test("unsigned, mis-keyed, replayed and late records are refused, and nothing changes")
     func refusals() async throws {
         let manager = try self.manager()

@@ -159,11 +159,23 @@ public final class ContentAvailabilityManager: Service, Sendable {
     // MARK: What others say
 
     /// Checks and takes an announcement, or refuses it.
+    ///
+    /// - Throws: Any ``AvailabilityError``; `.replayed` for one that is known, by whatever way it came.
     public func received(announcement envelope: SignedEnvelope) throws(AvailabilityError) {
+        if let refusal = try self.heard(announcement: envelope).refusal { throw refusal }
+    }
+
+    /// As ``received(announcement:)`` for who wants to read the announcement as well, also one that is not news: the signature is checked once.
+    ///
+    /// - Throws: Why it is not to be believed; nothing in it may be used then.
+    package func heard(announcement envelope: SignedEnvelope) throws(AvailabilityError) -> HeardAnnouncement {
         let now = self.clock.nowMilliseconds()
         let announcement: ContentAnnouncement
         do throws(AnnouncementError) { announcement = try ContentAnnouncement(verifying: envelope, nowMilliseconds: now) } catch { throw AvailabilityError(error) }
-        try self.take(announcement, .envelope(envelope), now)
+        do throws(AvailabilityError) { try self.take(announcement, .envelope(envelope), now) } catch {
+            return HeardAnnouncement(announcement: announcement, refusal: error)
+        }
+        return HeardAnnouncement(announcement: announcement, refusal: nil)
     }
 
     /// Checks and takes a report, or refuses it.

@@ -114,18 +114,15 @@ final class NodeAvailability: Service {
     // MARK: What others say
 
     /// An announcement or withdrawal that discovery has heard.
-    private func heard(_ envelope: SignedEnvelope) {
+    func heard(_ envelope: SignedEnvelope) {
         do throws(AvailabilityError) {
-            try self.manager.received(announcement: envelope)
-        } catch .replayed {
-            // By another way before.
+            let heard = try self.manager.heard(announcement: envelope)
+            // One that came by another way before is no news, but where its author is may be known by no other way.
+            if let refusal = heard.refusal, refusal != .replayed { throw refusal }
+            self.note(heard.announcement.addresses, of: heard.announcement.peer)
         } catch {
             self.logger.debug("an announcement is not believed", metadata: ["dig.availability.error": "\(error)"])
-            return
         }
-        let now = WallClock.nowMilliseconds
-        // It was checked: this reads the addresses.
-        if let announcement = try? ContentAnnouncement(verifying: envelope, nowMilliseconds: now) { self.note(announcement.addresses, of: announcement.peer) }
     }
 
     func note(_ addresses: [Multiaddr], of peer: PeerID) { self.state.withLock { $0.addresses.note(addresses, of: peer) } }
