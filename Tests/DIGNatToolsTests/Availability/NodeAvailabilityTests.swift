@@ -1,6 +1,8 @@
 import DIGAnnouncement
 import DIGAvailability
 import DIGContent
+import DIGDiscovery
+import DIGGossipSub
 import DIGIdentity
 import DIGMultiformats
 import DIGNet
@@ -51,10 +53,11 @@ struct NodeAvailabilityTests {
         return try await FileClient(network: node.network).fetch(.contentHash(hash), to: .directory(directory), options: options).result()
     }
 
-    /// And gives others a moment to hear it: whoever says the same again and again is not listened to.
-    private func announceAgain(_ hash: ContentHash, _ node: TestNode) async throws {
-        try await node.network.discovery.manager.announce(AnnouncedContent(RendezvousKey(hash)))
-        try await Task.sleep(for: .milliseconds(500))
+    /// Waits until whatever one publishes reaches all others: before, it would be heard by some only.
+    private func gossiping(_ nodes: [TestNode]) async throws {
+        func mesh(_ node: TestNode) -> [PeerID] { node.network.discovery.gossip?.mesh(of: GossipMechanism.topic) ?? [] }
+        // All are connected with the first.
+        try await self.wait { nodes.dropFirst().allSatisfy { mesh($0).contains(self.peer(nodes[0])) && mesh(nodes[0]).contains(self.peer($0)) } }
     }
 
     /// Claims to have it, signed, as others hear it.
@@ -78,18 +81,11 @@ struct NodeAvailabilityTests {
         try await self.running(nodes) {
             let host = FileHost(network: holder.network)
             let path = try holder.directory.write("film.bin", byteCount: 300_000)
-            try await self.wait { [contact, holder, receiver].allSatisfy { !$0.network.swarm.connections.isEmpty } }
+            if byGossip { try await self.gossiping(nodes) } else { try await self.wait { nodes.allSatisfy { !$0.network.swarm.connections.isEmpty } } }
             let hash = try await host.addFile(path).contentHash
             try await self.wait { holder.network.discovery.manager.announcement(of: RendezvousKey(hash))?.isTaken == true }
-            let others = [contact, receiver]
-            // Whoever looks hears of it; so do those who only listen, by gossip, once the mesh has formed.
-            if byGossip {
-                try await self.wait {
-                    if others.allSatisfy({ !$0.network.availability.holders(of: hash).isEmpty }) { return true }
-                    try await self.announceAgain(hash, holder)
-                    return false
-                }
-            }
+            // Whoever looks hears of it; so do those who only listen, by gossip.
+            if byGossip { try await self.wait { [contact, receiver].allSatisfy { !$0.network.availability.holders(of: hash).isEmpty } } }
             let result = try await self.fetch(hash, receiver)
             #expect(result.peers.map(\.peer) == [self.peer(holder)])
             #expect(receiver.network.availability.holder(self.peer(holder), of: hash)?.isClaimed == true)
@@ -141,13 +137,7 @@ struct NodeAvailabilityTests {
             let liar = try KeyPair.generate()
             let announcement = try ContentAnnouncement(peer: liar.peerID, key: RendezvousKey(hash), timestampMilliseconds: WallClock.nowMilliseconds).signed(with: liar)
             for node in nodes { try node.network.availability.received(announcement: announcement) }
-            try await self.wait { [reporter, far].allSatisfy { !$0.network.swarm.connections.isEmpty } }
-            // Before the mesh has formed it would be heard in the middle only.
-            let other = ContentHash(digest: SHA256Digest(hashing: [2]))
-            try await self.wait {
-                try await self.announceAgain(other, reporter)
-                return far.network.availability.holder(self.peer(reporter), of: other) != nil
-            }
+            try await self.gossiping(nodes)
             #expect(try await reporter.network.availability.reportContentUnavailable(liar.peerID, hash) > 0)
             try await self.wait { far.network.availability.holder(liar.peerID, of: hash)?.reportCount == 1 }
             #expect(far.network.swarm.connection(to: self.peer(reporter)) == nil)
