@@ -82,6 +82,25 @@ struct TCPTransportTests {
         await six.close()
     }
 
+    @Test("a port that somebody listens on is taken, shared or not; connections made from it are no obstacle", arguments: ["/ip4/127.0.0.1", "/ip6/::1"])
+    func taken(host: String) async throws {
+        let (first, second) = (TCPTransport(group: self.group), TCPTransport(group: self.group))
+        let listener = try await self.listen(first, on: "\(host)/tcp/0")
+        let other = try await self.listen(second, on: "\(host)/tcp/0")
+        let address = listener.address
+        let error = await #expect(throws: IOError.self) { _ = try await self.listen(second, on: "\(address)") }
+        #expect(error?.errnoCode == EADDRINUSE)
+        // From the listening port, which stays in use after the listener has gone.
+        let channel = try await self.echo(first, to: other.address)
+        #expect(channel.localAddress?.port.map { "\(host)/tcp/\($0)" } == "\(address)")
+        await listener.close()
+        let again = try await self.listen(second, on: "\(address)")
+        #expect(again.address == address)
+        try await channel.close()
+        await again.close()
+        await other.close()
+    }
+
     @Test("throws the system's error when nobody listens")
     func refused() async throws {
         let transport = TCPTransport(group: self.group)

@@ -196,6 +196,7 @@ public struct TCPTransport: Transport {
             throw ConnectionError(.protocolViolation, "\(address) is no TCP address to listen on")
         }
         let socketAddress = try SocketAddress(ip: ip, port: endpoint.port)
+        if self.configuration.sharesListeningPort, endpoint.port != 0 { try ListeningPort.requireFree(socketAddress) }
         var bootstrap = ServerBootstrap(group: self.group)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
