@@ -39,7 +39,7 @@ struct HolderMeetings: Sendable {
     /// Why the peer is left out; nil if it is not.
     func reasonToLeaveOut(_ peer: PeerID) -> String? {
         guard let state = self.manager.holder(peer, of: self.content), state.status == .unavailable else { return nil }
-        return "left out: \(state.reason)"
+        return state.reason
     }
 
     /// The peers whose status changes from now on.

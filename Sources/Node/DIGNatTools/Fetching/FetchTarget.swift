@@ -20,6 +20,14 @@ struct FetchTarget {
         self.contentHash = contentHash
     }
 
+    /// What a plain SHA-256 means by the word of whoever has signed that.
+    init(binding: NameBinding, sha256: SHA256Digest) {
+        self.contentHash = binding.contentHash
+        self.kind = .file
+        self.sha256 = sha256
+        self.sha256Source = "\(binding.signer.peerID)"
+    }
+
     init(link: ShareLink) {
         self.contentHash = link.contentHash
         // A bare `dig:<hash>` says nothing about the kind.

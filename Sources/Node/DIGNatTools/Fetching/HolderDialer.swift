@@ -8,7 +8,6 @@ import DIGMultiformats
 import DIGNet
 import DIGSwarm
 import DIGTransfer
-import NIOCore
 import Synchronization
 
 /// Finds holders and keeps connections to them: the peers of a link, whom discovery finds, and whoever on the local network, or already connected,
@@ -18,19 +17,10 @@ import Synchronization
 /// the addresses announced last. Who lacks the content is asked again after a while, see ``HolderCandidates``; in which order they are asked, and who is left out,
 /// says ``HolderQueue``. The peers of the link are tried in any case.
 final class HolderDialer: Sendable {
-    /// What came of trying one peer, for the error if nobody delivers.
-    struct Attempt: Sendable {
-        var peer: String
-        var outcome: String
-    }
-
-    private static let redialIntervals: [Duration] = [.milliseconds(500), .seconds(1), .seconds(2), .seconds(5), .seconds(10)]
-    /// Peers tried for the first time at once: whoever makes up holders must not make this node dial hundreds at a time.
-    private static let maximumDialCount = 16
     /// Ours: how long a doubtful holder waits for a better one to be found.
     private static let doubtPatience: Duration = .seconds(3)
-    /// Outcomes kept for the error.
-    private static let maximumAttemptCount = 256
+    /// How long the local network has for an answer once every peer of the link has failed: the budget of layer 0.
+    static let localGrace: Duration = .seconds(3)
 
     private enum Event: Sendable {
         case announced(DiscoveredPeer)
@@ -52,6 +42,8 @@ final class HolderDialer: Sendable {
     private let localPeers: AsyncStream<DiscoveredPeer>?
     /// Under what discovery looks. Nil: it is not asked.
     private let key: RendezvousKey?
+    /// The ways of discovery that are asked, beside the local network.
+    private let sources: Set<DiscoverySource>
     private let asksConnectedPeers: Bool
     private let believesLink: Bool
     /// Who is believed to have it. Nil: everybody.
@@ -60,19 +52,11 @@ final class HolderDialer: Sendable {
     private let sparesDoubtful: Bool
     private let candidates: Mutex<HolderCandidates>
     private let events = AsyncStream.makeStream(of: Event.self, bufferingPolicy: .bufferingNewest(2 * HolderCandidates.maximumCount))
-    private let attempts = Mutex<[String: String]>([:])
-    /// Ways of discovery that had nobody to ask, and why.
-    private let silent = Mutex<[DiscoverySource: String]>([:])
-    /// Peers of the link not tried yet.
-    private let untriedCount: Mutex<Int>
-    private let exhaustion = AsyncStream.makeStream(of: Void.self)
-    /// Whether every mechanism of discovery has answered once, and how many candidates are being asked for the first time.
-    private let progress = Mutex((hasAnswers: false, askingCount: 0))
+    private let outcomes = Mutex(SearchLog())
+    private let progress: Mutex<SearchProgress>
+    /// The progress has changed.
     private let changes = EventBroadcast<Void>(bufferCount: 1)
-    /// First attempts under way, and whether each is at a doubtful holder.
-    private let dialing = Mutex<[PeerID: Bool]>([:])
-    /// Holders that are connected, and whether they deliver, as far as is known.
-    private let holding = Mutex((count: 0, isStarving: false))
+    private let places = Mutex(DialPlaces())
     private let start = ContinuousClock.now
 
     /// - Parameters:
@@ -105,10 +89,8 @@ final class HolderDialer: Sendable {
         self.question = question
         self.found = found
         self.moved = moved
-        // An address and a peer each count at most once.
-        var names = Set<String>()
-        for address in link { names.insert(address.peerID?.description ?? address.description) }
-        self.untriedCount = Mutex(names.count)
+        self.sources = key == nil ? [] : Set(network.discovery.manager.sources).subtracting([.local])
+        self.progress = Mutex(SearchProgress(link: link, sources: self.sources))
     }
 
     /// As above, for who says that it holds `hash`.
@@ -141,68 +123,68 @@ final class HolderDialer: Sendable {
             sparesDoubtful: sparesDoubtful, question: question, found: found, moved: moved)
     }
 
-    static func list(_ attempts: [Attempt]) -> String {
-        attempts.sorted { $0.peer < $1.peer }.map { "\n  \($0.peer): \($0.outcome)" }.joined()
-    }
+    // MARK: How far it is
 
-    /// The ways of discovery that could not be asked, one to a line.
-    var silence: String {
-        self.silent.withLock { $0 }.sorted { $0.key < $1.key }.map { "\n  \($0.key): \($0.value)" }.joined()
-    }
-
-    /// What has been tried so far, in no particular order.
-    var log: [Attempt] {
-        self.attempts.withLock { $0.map { Attempt(peer: $0.key, outcome: $0.value) } }
-    }
-
-    /// Returns when every peer of the link has been tried once; never if the link names none.
-    func linkIsExhausted() async {
-        for await _ in self.exhaustion.stream {}
-    }
-
-    /// Returns when every mechanism of discovery has answered once, and everybody it named has been asked. At once if discovery is not asked.
-    func discoveryIsExhausted() async {
-        guard self.asksDiscovery else { return }
-        let changes = self.changes.subscribe()
-        func isExhausted() -> Bool { self.progress.withLock { $0.hasAnswers && $0.askingCount == 0 } }
-        if isExhausted() { return }
-        for await _ in changes where isExhausted() { return }
-    }
+    /// What has been tried so far.
+    var log: SearchLog { self.outcomes.withLock { $0 } }
 
     /// Whether discovery has other ways than the local network.
-    var asksDiscovery: Bool { self.key != nil && self.network.discovery.manager.sources.contains { $0 != .local } }
+    var asksDiscovery: Bool { !self.sources.isEmpty }
 
     /// Whether every peer of the link has been tried once.
-    var isLinkExhausted: Bool { self.untriedCount.withLock { $0 <= 0 } }
+    var isLinkExhausted: Bool { self.progress.withLock { $0.isLinkExhausted } }
 
     /// Whether everybody of the link was tried, and everybody who was tried is one of `peers`, lacks the content, or is left out: there is nobody to wait for.
-    func knowsNobody(besides peers: Set<PeerID>) -> Bool {
-        guard self.isLinkExhausted else { return false }
-        let names = Set(peers.map(\.description))
-        return self.log.allSatisfy { names.contains($0.peer) || $0.outcome == Self.lacksIt || $0.outcome.hasPrefix(Self.leftOut) }
-    }
-
-    private static let lacksIt = "connected, does not have it"
-    private static let leftOut = "left out"
+    func knowsNobody(besides peers: Set<PeerID>) -> Bool { self.isLinkExhausted && self.log.hasNobody(besides: peers) }
 
     /// Whether nobody can come any more.
     var isOver: Bool { self.isLinkExhausted && self.network.localDiscovery == nil && !self.asksDiscovery }
 
-    /// Whether anybody delivers to the transfer that uses this search: as long as nobody does, doubtful holders are asked, too.
-    func delivering(_ isDelivering: Bool) {
-        let isNews = self.holding.withLock { holding in
-            defer { holding.isStarving = !isDelivering }
-            return holding.isStarving == isDelivering
+    /// Returns when every mechanism of discovery has answered once, and everybody it named has been asked. At once if discovery is not asked.
+    func discoveryIsExhausted() async { await self.hasProgressed { $0.isDiscoveryExhausted } }
+
+    /// Returns when nobody is left who could be asked; not before the task is cancelled where only the local network could have an answer.
+    func everybodyWasAsked() async {
+        let start = ContinuousClock.now
+        if !self.link.isEmpty {
+            await self.hasProgressed { $0.isLinkExhausted }
+        } else if !self.asksDiscovery {
+            // Ends when it is cancelled.
+            try? await Task.sleep(for: .seconds(86_400))
         }
-        if isNews { self.events.continuation.yield(.tried) }
+        await self.discoveryIsExhausted()
+        guard self.network.localDiscovery != nil else { return }
+        // Ends early only when it is cancelled.
+        try? await Task.sleep(until: start + Self.localGrace, clock: .continuous)
+        // Whom it has found meanwhile.
+        await self.discoveryIsExhausted()
     }
 
-    private func tried() {
-        let left = self.untriedCount.withLock { count in
-            count -= 1
-            return count
+    private func hasProgressed(_ isFar: (SearchProgress) -> Bool) async {
+        let changes = self.changes.subscribe()
+        if self.progress.withLock({ isFar($0) }) { return }
+        for await _ in changes where self.progress.withLock({ isFar($0) }) { return }
+    }
+
+    private func progress(_ change: (inout SearchProgress) -> Void) {
+        self.progress.withLock { change(&$0) }
+        self.changes.emit(())
+    }
+
+    /// Whether anybody delivers to the transfer that uses this search: as long as nobody does, doubtful holders are asked, too.
+    func delivering(_ isDelivering: Bool) {
+        if self.places.withLock({ $0.delivering(isDelivering) }) { self.events.continuation.yield(.tried) }
+    }
+
+    // MARK: Running
+
+    /// Runs the search for as long as `body`.
+    func running<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.run() }
+            defer { group.cancelAll() }
+            return try await body()
         }
-        if left == 0 { self.exhaustion.continuation.finish() }
     }
 
     func run() async {
@@ -214,19 +196,19 @@ final class HolderDialer: Sendable {
             }
             for (peer, addresses) in addresses {
                 group.addTask {
-                    await self.keep("\(peer)", tried: self.tried) { try await self.checked(self.network.connect(to: peer, addresses: addresses)) }
+                    await self.keep("\(peer)", tried: { self.progress { $0.linkTried() } }) { try await self.checked(self.network.connect(to: peer, addresses: addresses)) }
                 }
             }
             for address in withoutPeer {
                 group.addTask {
-                    await self.keep("\(address)", tried: self.tried) { try await self.checked(self.network.swarm.connect(to: address)) }
+                    await self.keep("\(address)", tried: { self.progress { $0.linkTried() } }) { try await self.checked(self.network.swarm.connect(to: address)) }
                 }
             }
             let known = Set(addresses.keys)
             if self.asksConnectedPeers {
                 for connection in self.network.swarm.connections where !known.contains(connection.remotePeer) {
                     if let reason = self.meetings?.reasonToLeaveOut(connection.remotePeer) {
-                        self.note("\(connection.remotePeer)", reason)
+                        self.note("\(connection.remotePeer)", .leftOut(reason))
                     } else {
                         group.addTask { await self.ask(connection) }
                     }
@@ -282,11 +264,11 @@ final class HolderDialer: Sendable {
         if case .judged(let peer) = event {
             guard queue.judged(peer, isUsable: self.meetings?.reasonToLeaveOut(peer) == nil) else { return }
             self.candidates.withLock { $0.isBack(peer) }
-            return self.asking(+1)
+            return self.progress { $0.askingBegins() }
         }
-        if let peer = self.received(event), queue.add(peer) { self.asking(+1) }
+        if let peer = self.received(event), queue.add(peer) { self.progress { $0.askingBegins() } }
         // It was counted when it was found, so that nobody takes the search for exhausted meanwhile.
-        if case .found = event { self.asking(-1) }
+        if case .found = event { self.progress { $0.askingEnds() } }
     }
 
     /// Takes one of the places for first attempts, if there is one and somebody for it.
@@ -294,15 +276,15 @@ final class HolderDialer: Sendable {
         guard !queue.waiting.isEmpty else { return nil }
         let ranked = self.ranked(queue.waiting)
         for peer in queue.leaveOut(except: ranked) {
-            self.note("\(peer)", self.meetings?.reasonToLeaveOut(peer) ?? Self.leftOut)
+            self.note("\(peer)", .leftOut(self.meetings?.reasonToLeaveOut(peer) ?? "it is not believed"))
             // Forgotten before others, should there be too many.
             _ = self.candidates.withLock { $0.lacked(peer, now: .now) }
-            self.asking(-1)
+            self.progress { $0.askingEnds() }
         }
         let isLiteral = self.network.configuration.strictWhitepaper
-        guard self.dialing.withLock({ $0.count < Self.maximumDialCount }), let peer = queue.next(ranked, hasBetter: self.hasBetter, isLiteral: isLiteral) else { return nil }
+        guard self.places.withLock({ $0.hasRoom }), let peer = queue.next(ranked, hasBetter: self.hasBetter, isLiteral: isLiteral) else { return nil }
         let isDoubtful = ranked.first { $0.peer == peer }.map { HolderRanking.isDoubtful($0, isLiteral: isLiteral) } ?? false
-        self.dialing.withLock { $0[peer] = isDoubtful }
+        self.places.withLock { $0.take(peer, isDoubtful: isDoubtful) }
         return peer
     }
 
@@ -314,51 +296,36 @@ final class HolderDialer: Sendable {
 
     /// Whether something is left that is better than a doubtful holder.
     private var hasBetter: Bool {
-        if self.dialing.withLock({ $0.values.contains(false) }) { return true }
+        let (triesUndoubted, hasDelivery) = self.places.withLock { ($0.triesUndoubted, $0.hasDelivery) }
+        if triesUndoubted { return true }
         guard self.sparesDoubtful else { return false }
-        if self.holding.withLock({ $0.count > 0 && !$0.isStarving }) { return true }
-        let isSearching = self.asksDiscovery && !self.progress.withLock { $0.hasAnswers }
-        return (isSearching || !self.isLinkExhausted) && .now < self.start + Self.doubtPatience
+        if hasDelivery { return true }
+        return self.progress.withLock { !$0.hasAnswers || !$0.isLinkExhausted } && .now < self.start + Self.doubtPatience
     }
 
     /// Hands on what discovery finds.
     private func listen(to key: RendezvousKey, except known: Set<PeerID>) async {
         let manager = self.network.discovery.manager
-        let sources = Set(manager.sources).subtracting([.local])
-        let waiting = Mutex(sources)
-        let answered: @Sendable (DiscoverySource) -> Void = { source in
-            let isLast = waiting.withLock { waiting in
-                waiting.remove(source) != nil && waiting.isEmpty
-            }
-            guard isLast else { return }
-            self.progress.withLock { $0.hasAnswers = true }
-            self.changes.emit(())
-        }
         await withDiscardingTaskGroup { group in
             // Gossip goes on listening: it has what it has heard before, which it tells at once.
             group.addTask {
                 do { try await Task.sleep(for: manager.configuration.listeningTime) } catch { return }
-                answered(.gossip)
+                self.progress { $0.answered(.gossip) }
             }
-            for await event in manager.find(key, options: .init(until: .cancelled, sources: sources)) {
+            for await event in manager.find(key, options: .init(until: .cancelled, sources: self.sources)) {
                 switch event {
                 case .found(let holder) where !known.contains(holder.peer):
                     self.meetings?.heard(holder)
-                    self.asking(+1)
+                    self.progress { $0.askingBegins() }
                     self.events.continuation.yield(.found(holder))
                 case .found: break
                 case .ended(let source, let outcome, _):
-                    if case .failed(let reason) = outcome { self.silent.withLock { $0[source] = reason } }
-                    answered(source)
+                    if case .failed(let reason) = outcome { self.outcomes.withLock { $0.note(source, isSilent: reason) } }
+                    self.progress { $0.answered(source) }
                 }
             }
             group.cancelAll()
         }
-    }
-
-    private func asking(_ change: Int) {
-        self.progress.withLock { $0.askingCount += change }
-        self.changes.emit(())
     }
 
     /// A peer of the link.
@@ -387,11 +354,11 @@ final class HolderDialer: Sendable {
     private func ask(_ connection: any Connection) async {
         let name = "\(connection.remotePeer)"
         do {
-            guard try await self.question(connection) else { return self.note(name, Self.lacksIt) }
-            self.note(name, "connected")
+            guard try await self.question(connection) else { return self.note(name, .lacks()) }
+            self.note(name, .connected)
             await self.found(connection)
         } catch {
-            self.note(name, "\(error)")
+            self.note(name, .init(error))
         }
     }
 
@@ -401,13 +368,13 @@ final class HolderDialer: Sendable {
         // Whoever is there must not wait for the further attempts of those who are not.
         let leavePlace: @Sendable () -> Void = {
             guard hasPlace.withLock({ hasPlace in defer { hasPlace = false }; return hasPlace }) else { return }
-            self.dialing.withLock { $0[peer] = nil }
+            self.places.withLock { $0.leave(peer) }
             self.events.continuation.yield(.tried)
         }
         defer { leavePlace() }
         // One that is elsewhere may be reached a moment later: by then this node knows more of its own network.
         let isNear = self.candidates.withLock { $0.isNear(peer) }
-        let end = await self.keep("\(peer)", tried: { self.asking(-1) }, isTriedOnce: isNear, triesOn: { self.candidates.withLock { $0.unreachable(peer) } }) {
+        let end = await self.keep("\(peer)", tried: { self.progress { $0.askingEnds() } }, isTriedOnce: isNear, triesOn: { self.candidates.withLock { $0.unreachable(peer) } }) {
             defer { leavePlace() }
             var (addresses, source) = self.candidates.withLock { $0.addresses(of: peer) }
             if addresses.isEmpty { addresses = await self.network.discovery.addresses(of: peer) }
@@ -434,92 +401,42 @@ final class HolderDialer: Sendable {
         }
     }
 
-    private enum End {
-        /// The peer was asked and has it not.
-        case lacks
-        case givenUp, cancelled
-    }
-
-    /// Connects, reports, waits until the connection ends, and begins again.
+    /// Stays with a holder, hands on its connections, and writes down what becomes of it.
     ///
     /// - Parameters:
     ///   - tried: Called once: when the first attempt is over, or, unless `isTriedOnce`, when one has succeeded or none follows.
     ///   - triesOn: Whether to connect again after it failed.
     @discardableResult
     private func keep(
-        _ name: String, tried: @Sendable () -> Void, isTriedOnce: Bool = true, triesOn: @Sendable () -> Bool = { true }, connect: @Sendable () async throws -> any Connection
-    ) async -> End {
-        var failures = 0
-        var isFirst = true
-        defer { if isFirst { tried() } }
-        while !Task.isCancelled {
-            do {
-                let connection = try await connect()
-                self.network.swarm.protect(connection.remotePeer, tag: "fetch")
-                self.note(name, "connected")
+        _ name: String, tried: @escaping @Sendable () -> Void, isTriedOnce: Bool = true, triesOn: @Sendable () -> Bool = { true },
+        connect: @Sendable () async throws -> any Connection
+    ) async -> HolderKeeper.End {
+        let isFirst = Mutex(true)
+        let triedOnce: @Sendable () -> Void = {
+            if isFirst.withLock({ isFirst in defer { isFirst = false }; return isFirst }) { tried() }
+        }
+        defer { triedOnce() }
+        return await HolderKeeper(swarm: self.network.swarm).run(triesOn: triesOn, connect: connect) { event in
+            switch event {
+            case .connected(let connection):
+                self.note(name, .connected)
                 self.meetings?.connected(connection.remotePeer)
-                self.holding.withLock { $0.count += 1 }
+                self.places.withLock { $0.holderCame() }
                 await self.found(connection)
-                if isFirst {
-                    tried()
-                    isFirst = false
-                }
-                failures = 0
-                var current = connection
-                while let better = await self.betterConnection(than: current) {
-                    self.note(name, "connected directly")
-                    self.moved(current, better)
-                    current = better
-                }
-                self.network.swarm.unprotect(connection.remotePeer, tag: "fetch")
-                self.note(name, "disconnected")
-                self.holding.withLock { $0.count -= 1 }
+                triedOnce()
+            case .moved(let relayed, let direct):
+                self.note(name, .connectedDirectly)
+                self.moved(relayed, direct)
+            case .disconnected:
+                self.note(name, .disconnected)
+                self.places.withLock { $0.holderWent() }
                 self.events.continuation.yield(.tried)
-            } catch {
-                self.note(name, "\(error)")
-                if isFirst, isTriedOnce {
-                    tried()
-                    isFirst = false
-                }
-                if let error = error as? NodeError, error.code == .notFound { return .lacks }
-                guard triesOn() else { return .givenUp }
+            case .failed(let error):
+                self.note(name, .init(error))
+                if isTriedOnce { triedOnce() }
             }
-            do {
-                try await Task.sleep(for: Self.redialIntervals[min(failures, Self.redialIntervals.count - 1)])
-            } catch {
-                return .cancelled
-            }
-            failures += 1
         }
-        return .cancelled
     }
 
-    /// Waits for a direct connection that takes the place of a relayed one. Nil when `connection` is closed, and at once if the task is
-    /// cancelled: the connection may outlive this search.
-    private func betterConnection(than connection: any Connection) async -> (any Connection)? {
-        let (stream, continuation) = AsyncStream.makeStream(of: (any Connection).self)
-        connection.closeFuture.whenComplete { _ in continuation.finish() }
-        guard connection.isRelayed else {
-            for await _ in stream {}
-            return nil
-        }
-        let events = self.network.swarm.events
-        if let current = self.network.swarm.connection(to: connection.remotePeer), !current.isRelayed { return current }
-        let watch = Task {
-            for await case .upgraded(let better) in events where better.remotePeer == connection.remotePeer && !better.isRelayed {
-                continuation.yield(better)
-            }
-        }
-        defer { watch.cancel() }
-        for await better in stream { return better }
-        // Closed because the better one was there, perhaps before its event was read.
-        return self.network.swarm.connection(to: connection.remotePeer).flatMap { $0.isRelayed || Task.isCancelled ? nil : $0 }
-    }
-
-    private func note(_ name: String, _ outcome: String) {
-        self.attempts.withLock { attempts in
-            guard attempts[name] != nil || attempts.count < Self.maximumAttemptCount else { return }
-            attempts[name] = outcome
-        }
-    }
+    private func note(_ name: String, _ outcome: SearchLog.Outcome) { self.outcomes.withLock { $0.note(name, outcome) } }
 }

@@ -382,9 +382,9 @@ public final class NetworkManager: Service, Sendable {
         }
         if let connection = holders.current { return connection }
         try Task.checkCancellation()
-        let attempts = search.log
-        guard !attempts.isEmpty else { throw NodeError(.notFound, "nobody is known who could hold \(hash)\(search.silence)") }
-        throw NodeError(.unreachable, "no holder of \(hash) could be reached\(HolderDialer.list(attempts))")
+        let log = search.log
+        guard !log.isEmpty else { throw NodeError(.notFound, "nobody is known who could hold \(hash)\(log.silence)") }
+        throw NodeError(.unreachable, "no holder of \(hash) could be reached\(log.list)")
     }
 
     /// Connects to a peer by whatever method works, or returns the connection there is. A relayed one may be replaced by a direct one later:
