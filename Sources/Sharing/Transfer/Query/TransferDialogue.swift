@@ -1,7 +1,7 @@
 /// What is asked of a peer over a stream of its own, up to an answer.
 ///
 /// A value: what the peer sends goes in, what to send comes out. A ``TransferDialogueHandler`` leads it.
-protocol TransferDialogue {
+protocol TransferDialogue: Sendable {
     /// What it ends with.
     associatedtype Answer: Sendable
 

@@ -32,10 +32,9 @@ final class TransferDialogueHandler<Dialogue: TransferDialogue>: ChannelInboundH
     private func begin(context: ChannelHandlerContext) {
         guard self.deadline == nil, self.promise != nil else { return }
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        let message = Dialogue.overdueMessage
         self.deadline = context.eventLoop.scheduleTask(in: self.timeout) {
             let (handler, context) = bound.value
-            handler.finish(.failure(TransferError(.stalled, message)), context: context)
+            handler.finish(.failure(TransferError(.stalled, Dialogue.overdueMessage)), context: context)
         }
         self.send(self.dialogue.begin(), context: context)
     }

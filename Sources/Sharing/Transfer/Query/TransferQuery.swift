@@ -46,6 +46,8 @@ public struct TransferQuery: Sendable {
     }
 
     /// As ``bindings(for:nowMilliseconds:)``, and why the peer may know more that it does not tell this node; nil if it says nothing of the kind.
+    ///
+    /// - Throws: As ``description(of:)``.
     public func answer(for key: BindingKey, nowMilliseconds: UInt64) async throws -> (bindings: [NameBinding], withheld: UnavailableReason?) {
         guard case .resolved(_, let encoded, let withheld) = try await self.answer(to: TransferQuestion(.resolve(requestID: 1, key), handle: 0)) else {
             throw TransferError(.protocolViolation, "peer \(self.connection.remotePeer) answered another question")
@@ -58,7 +60,7 @@ public struct TransferQuery: Sendable {
     }
 
     /// - Throws: As ``description(of:)``, and what the dialogue throws.
-    func answer<Dialogue: TransferDialogue & Sendable>(to dialogue: Dialogue) async throws -> Dialogue.Answer {
+    func answer<Dialogue: TransferDialogue>(to dialogue: Dialogue) async throws -> Dialogue.Answer {
         let promise = self.connection.eventLoop.makePromise(of: Dialogue.Answer.self)
         let timeout = TimeAmount(self.timeout)
         let stream: any Channel

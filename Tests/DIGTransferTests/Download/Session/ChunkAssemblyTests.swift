@@ -11,7 +11,7 @@ struct ChunkAssemblyTests {
 
     /// An assembly, the slabs that are free, and what came out.
     private final class Bench {
-        var assembly = ChunkAssembly()
+        let assembly = ChunkAssembly()
         var free: [ChunkSlab]
         var batches: [(handle: UInt32, chunks: Range<Int>)] = []
         let now: NIODeadline

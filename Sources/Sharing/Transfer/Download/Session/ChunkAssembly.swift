@@ -7,8 +7,9 @@ import NIOCore
 /// nothing more is outstanding than what it holds, the oldest chunk waits longer than ``maximumDelay``, or whoever feeds this says so, as when the stream
 /// pauses between two chunks.
 ///
-/// A value: `takeSlab` gives an empty slab, or nil if none is free; it is called at most once.
-struct ChunkAssembly {
+/// It does nothing itself: `takeSlab` gives an empty slab, or nil if none is free, and is called at most once. A class, so that asking it something for
+/// every piece of a chunk never copies it; one owner uses it.
+final class ChunkAssembly {
     /// How long a whole chunk may wait for the next one.
     static let maximumDelay: TimeAmount = .milliseconds(5)
 
@@ -65,7 +66,7 @@ struct ChunkAssembly {
     ///   - hash: What it must hash to.
     ///   - byteCount: Its length, at most ``ChunkSlab/byteCount``.
     /// - Returns: What was there already, if the chunk does not belong to it.
-    mutating func begin(
+    func begin(
         _ chunk: Int, handle: UInt32, hash: SHA256Digest, byteCount: Int, now: @autoclosure () -> NIODeadline, takeSlab: () -> ChunkSlab?
     ) -> Batch? {
         var batch: Batch?
@@ -76,7 +77,7 @@ struct ChunkAssembly {
         return batch
     }
 
-    private mutating func place(_ chunk: Int, handle: UInt32, hash: SHA256Digest, now: @autoclosure () -> NIODeadline, takeSlab: () -> ChunkSlab?) {
+    private func place(_ chunk: Int, handle: UInt32, hash: SHA256Digest, now: @autoclosure () -> NIODeadline, takeSlab: () -> ChunkSlab?) {
         if self.filling == nil {
             guard let slab = takeSlab() else {
                 self.body = .waiting(handle: handle, chunk: chunk, hash: hash)
@@ -93,10 +94,10 @@ struct ChunkAssembly {
     }
 
     /// So many bytes of chunks are not wanted any more, and may come.
-    mutating func expectLate(_ byteCount: Int) { self.lateByteCount += byteCount }
+    func expectLate(_ byteCount: Int) { self.lateByteCount += byteCount }
 
     /// A chunk begins that is not wanted. False if none is expected.
-    mutating func beginLate(byteCount: Int) -> Bool {
+    func beginLate(byteCount: Int) -> Bool {
         guard self.lateByteCount >= byteCount else { return false }
         self.lateByteCount -= byteCount
         self.body = .discarded
@@ -113,7 +114,7 @@ struct ChunkAssembly {
     ///
     /// - Parameter outstandingCount: How many chunks are still to come under the ``handle``.
     /// - Returns: What is there, if it should not wait for more.
-    mutating func end(outstandingCount: Int, now: @autoclosure () -> NIODeadline) -> Batch? {
+    func end(outstandingCount: Int, now: @autoclosure () -> NIODeadline) -> Batch? {
         defer { self.body = .none }
         guard case .wanted = self.body, let filling = self.filling else { return nil }
         filling.slab.end()
@@ -124,7 +125,7 @@ struct ChunkAssembly {
     // MARK: - Slabs
 
     /// Gives what is whole. The part of a chunk that has begun goes on in another slab; if none is free all stays together.
-    mutating func flush(now: NIODeadline, takeSlab: () -> ChunkSlab?) -> Batch? {
+    func flush(now: NIODeadline, takeSlab: () -> ChunkSlab?) -> Batch? {
         guard let filling = self.filling, !filling.slab.isEmpty else { return nil }
         guard case .wanted = self.body else { return self.takeOut() }
         guard let next = takeSlab() else { return nil }
@@ -136,14 +137,14 @@ struct ChunkAssembly {
     /// A slab may be free.
     ///
     /// - Returns: Whether it was taken; if not, others may have it.
-    mutating func slabFreed(now: NIODeadline, takeSlab: () -> ChunkSlab?) -> Bool {
+    func slabFreed(now: NIODeadline, takeSlab: () -> ChunkSlab?) -> Bool {
         guard case .waiting(let handle, let chunk, let hash) = self.body else { return false }
         self.place(chunk, handle: handle, hash: hash, now: now, takeSlab: takeSlab)
         return self.filling != nil
     }
 
     /// The handle is closed. Returns what came whole under it; the slab may be empty.
-    mutating func released(_ handle: UInt32) -> Batch? {
+    func released(_ handle: UInt32) -> Batch? {
         if case .waiting(handle, _, _) = self.body { self.body = .discarded }
         guard self.filling?.handle == handle else { return nil }
         if case .wanted = self.body { self.body = .discarded }
@@ -151,12 +152,12 @@ struct ChunkAssembly {
     }
 
     /// The stream has ended. Returns what came whole; the slab may be empty.
-    mutating func close() -> Batch? {
+    func close() -> Batch? {
         self.body = .none
         return self.takeOut()
     }
 
-    private mutating func takeOut() -> Batch? {
+    private func takeOut() -> Batch? {
         guard let filling = self.filling else { return nil }
         self.filling = nil
         filling.slab.abandonPart()

@@ -9,7 +9,7 @@ import NIOPosix
 /// A chunk body is copied once, from the read buffer into its slab. A full slab, up to 1 MiB, is one job on the thread pool: prove the chunks
 /// together, write them, come back once. With no slab free the stream is not read, so the sender is slowed down.
 ///
-/// What may come and what follows from it is decided by values: ``OutstandingChunks`` and ``DueAnswers`` for each handle, ``ChunkAssembly`` and
+/// What may come and what follows from it is decided without IO: by ``OutstandingChunks`` and ``DueAnswers`` for each handle, by ``ChunkAssembly`` and
 /// ``SessionAuthentication`` for the stream.
 final class PeerSessionHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
@@ -49,7 +49,7 @@ final class PeerSessionHandler: ChannelDuplexHandler {
     private var contents: [UInt32: Content] = [:]
     private var nextHandle: UInt32 = 1
     private var news = NewsBudget(now: .now())
-    private var assembly = ChunkAssembly()
+    private let assembly = ChunkAssembly()
 
     /// Read and not taken apart, because no slab was free.
     private var backlog = ByteBuffer()
