@@ -100,4 +100,14 @@ struct ChunkBitmapTests {
         #expect(ChunkRange(-1..<3) == nil)
         #expect(ChunkRange(3..<3) == nil)
     }
+
+    @Test("the chunk of a rank is the one with so many held before it", arguments: 0..<8 as Range<UInt64>)
+    func rank(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        var bitmap = ChunkBitmap(count: 1000)
+        for _ in 0..<Int.random(in: 1...900, using: &random) { bitmap.insert(Int.random(in: 0..<1000, using: &random)) }
+        let held = (0..<1000).filter { bitmap.contains($0) }
+        for (rank, chunk) in held.enumerated() { #expect(bitmap.held(rank: rank) == chunk) }
+        for rank in [-1, .min, held.count, .max] { #expect(bitmap.held(rank: rank) == nil) }
+    }
 }

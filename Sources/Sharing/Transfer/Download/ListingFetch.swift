@@ -5,16 +5,12 @@ import NIOCore
 ///
 /// `@unchecked Sendable`: every `var` is used on the session's loop only.
 final class ListingFetch: SessionObserver, @unchecked Sendable {
-    /// Parts asked for at once.
-    private static let pipelinedPartCount = 4
-
     private let session: PeerSession
     private let contentHash: ContentHash
     private let promise: EventLoopPromise<[UInt8]>
     private var handle: UInt32?
-    private var total = 0
-    private var asked = 0
-    private var bytes: [UInt8] = []
+    /// Nil before the content is described.
+    private var assembly: ListingAssembly?
     private var isDone = false
 
     private init(_ contentHash: ContentHash, session: PeerSession, promise: EventLoopPromise<[UInt8]>) {
@@ -58,11 +54,11 @@ final class ListingFetch: SessionObserver, @unchecked Sendable {
     private func described(_ content: ContentDescription.Content, refusal: TransferError?) {
         switch content {
         case .folder(let byteCount):
-            guard byteCount > 0, byteCount <= UInt64(FolderListing.maximumByteCount) else {
+            self.assembly = ListingAssembly(byteCount: byteCount)
+            guard self.assembly != nil else {
                 return self.end(.failure(TransferError(.tooLarge, "a listing may have \(FolderListing.maximumByteCount) bytes, the peer says \(byteCount)")))
             }
-            self.total = Int(byteCount)
-            for _ in 0..<Self.pipelinedPartCount { self.askNext() }
+            self.askForParts()
         case .file(let size, let root, _):
             guard (try? DIGContent.FileDescriptor(size: size, root: root, expecting: self.contentHash)) != nil else {
                 return self.end(.failure(TransferError(.contentMismatch, "what the peer describes is not \(self.contentHash)")))
@@ -75,19 +71,20 @@ final class ListingFetch: SessionObserver, @unchecked Sendable {
         }
     }
 
-    private func askNext() {
-        guard self.asked < self.total, let handle = self.handle else { return }
-        let count = min(TransferLimits.maximumListingPartByteCount, self.total - self.asked)
-        self.session.perform([.getListing(offset: UInt64(self.asked), byteCount: count)], handle: handle)
-        self.asked += count
+    private func askForParts() {
+        guard let handle = self.handle else { return }
+        while case .getListing(let offset, let byteCount)? = self.assembly?.nextRequest() {
+            self.session.perform([.getListing(offset: offset, byteCount: byteCount)], handle: handle)
+        }
     }
 
     private func receivedPart(_ offset: UInt64, _ part: [UInt8]) {
-        let expected = min(TransferLimits.maximumListingPartByteCount, self.total - self.bytes.count)
-        guard offset == UInt64(self.bytes.count), part.count == expected, self.bytes.count < self.asked else {
-            return self.end(.failure(TransferError(.protocolViolation, "the peer sent a part of the listing that was not asked for")))
+        do throws(TransferError) {
+            // The session lets no part pass that was not asked for, so there is one.
+            try self.assembly?.received(part, at: offset)
+        } catch {
+            return self.end(.failure(error))
         }
-        self.bytes += part
-        if self.bytes.count == self.total { self.end(.success(self.bytes)) } else { self.askNext() }
+        if let assembly = self.assembly, assembly.isComplete { self.end(.success(assembly.bytes)) } else { self.askForParts() }
     }
 }

@@ -17,11 +17,8 @@ struct PossessionDialogue: TransferDialogue {
         case describing
         case choosing(FileDescriptor, ChunkLayout, ChunkBitmap, toCome: Int)
         case proving(FileDescriptor, block: Int)
-        case listing(total: Int, bytes: [UInt8], asked: Int)
+        case listing(ListingAssembly)
     }
-
-    /// Parts of a listing asked for at once.
-    private static let pipelinedPartCount = 4
 
     private let nonce: [UInt8]
     private var content: ContentHash
@@ -53,8 +50,7 @@ struct PossessionDialogue: TransferDialogue {
         case (.proving(let descriptor, let block), .proof(let proof, let nonce)): return .end(self.judge(proof, nonce, descriptor, block))
         case (.proving(_, let block), .proofUnavailable(let refused, let nonce, let reason)) where refused == block && nonce == self.nonce:
             return .end(Self.answer(reason))
-        case (.listing(let total, let bytes, let asked), .listingPart(let offset, let part)):
-            return try self.received(part, at: offset, total: total, bytes: bytes, asked: asked)
+        case (.listing(let assembly), .listingPart(let offset, let part)): return try self.received(part, at: offset, of: assembly)
         default: throw TransferError(.protocolViolation, "the peer answered another question")
         }
     }
@@ -87,13 +83,8 @@ struct PossessionDialogue: TransferDialogue {
             return .wait
         case .folder(let byteCount):
             // A folder in a folder there is none.
-            guard !self.isMember, byteCount > 0, byteCount <= UInt64(FolderListing.maximumByteCount) else { return .end(.lacks(.wrongBytes)) }
-            let total = Int(byteCount)
-            var asked = 0
-            var asks: [TransferAsk] = []
-            for _ in 0..<Self.pipelinedPartCount where asked < total { asks.append(self.nextPart(total, &asked)) }
-            self.state = .listing(total: total, bytes: [], asked: asked)
-            return .ask(asks)
+            guard !self.isMember, let assembly = ListingAssembly(byteCount: byteCount) else { return .end(.lacks(.wrongBytes)) }
+            return .ask(self.askForParts(assembly))
         case .notFound: return .end(.lacks(.notHeld))
         case .refused(let reason): return .end(Self.answer(reason))
         }
@@ -117,13 +108,8 @@ struct PossessionDialogue: TransferDialogue {
             return .wait
         }
         guard held.setCount > 0 else { return .end(.lacks(.notHeld)) }
-        var choice = Int.random(in: 0..<held.setCount, using: &self.generator)
-        for range in held.ranges {
-            guard choice >= range.count else { break }
-            choice -= range.count
-            held.remove(range)
-        }
-        guard let chunk = held.firstHeld().map({ $0 + choice }), let blocks = layout.blockCount(of: ChunkIndex(UInt32(clamping: chunk))), blocks > 0 else {
+        let rank = Int.random(in: 0..<held.setCount, using: &self.generator)
+        guard let chunk = held.held(rank: rank), let blocks = layout.blockCount(of: ChunkIndex(UInt32(clamping: chunk))), blocks > 0 else {
             return .end(.lacks(.wrongBytes))
         }
         let block = chunk << layout.layer + Int.random(in: 0..<blocks, using: &self.generator)
@@ -139,27 +125,25 @@ struct PossessionDialogue: TransferDialogue {
 
     // MARK: A folder
 
-    private func nextPart(_ total: Int, _ asked: inout Int) -> TransferAsk {
-        let count = min(TransferLimits.maximumListingPartByteCount, total - asked)
-        defer { asked += count }
-        return self.ask(.getListing(offset: UInt64(asked), byteCount: count))
+    private mutating func askForParts(_ assembly: ListingAssembly) -> [TransferAsk] {
+        var assembly = assembly
+        var asks: [TransferAsk] = []
+        while let request = assembly.nextRequest() { asks.append(self.ask(request)) }
+        self.state = .listing(assembly)
+        return asks
     }
 
-    private mutating func received(_ part: [UInt8], at offset: UInt64, total: Int, bytes: [UInt8], asked: Int) throws(TransferError) -> Step {
+    private mutating func received(_ part: [UInt8], at offset: UInt64, of known: ListingAssembly) throws(TransferError) -> Step {
         // What it says to a part that it no longer has.
         guard !part.isEmpty else { return .end(.lacks(.notHeld)) }
-        guard offset == UInt64(bytes.count), part.count == min(TransferLimits.maximumListingPartByteCount, total - bytes.count) else {
-            throw TransferError(.protocolViolation, "the peer sent a part of the listing that was not asked for")
-        }
-        let bytes = bytes + part
-        var asked = asked
-        guard bytes.count == total else {
-            let asks = asked < total ? [self.nextPart(total, &asked)] : []
-            self.state = .listing(total: total, bytes: bytes, asked: asked)
+        var assembly = known
+        try assembly.received(part, at: offset)
+        guard assembly.isComplete else {
+            let asks = self.askForParts(assembly)
             return asks.isEmpty ? .wait : .ask(asks)
         }
         let listing: FolderListing
-        do throws(ContentError) { listing = try FolderListing(decoding: bytes, expecting: self.content) } catch { return .end(.lacks(.wrongBytes)) }
+        do throws(ContentError) { listing = try FolderListing(decoding: assembly.bytes, expecting: self.content) } catch { return .end(.lacks(.wrongBytes)) }
         guard let entry = listing.entries.randomElement(using: &self.generator) else { return .end(.proven) }
         self.content = entry.descriptor.contentHash
         self.isMember = true

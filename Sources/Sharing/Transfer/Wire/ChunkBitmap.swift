@@ -108,7 +108,24 @@ public struct ChunkBitmap: Hashable, Sendable {
         return found < self.count ? found : nil
     }
 
-    /// The runs of chunks held, in order.
+    /// The chunk held that has `rank` held ones before it. Nil if there are not so many.
+    func held(rank: Int) -> Int? {
+        guard rank >= 0, rank < self.setCount else { return nil }
+        var rank = rank
+        for (position, word) in self.words.enumerated() {
+            let count = word.nonzeroBitCount
+            guard rank < count else {
+                rank -= count
+                continue
+            }
+            var bits = word
+            for _ in 0..<rank { bits &= bits - 1 }
+            return position * 64 + bits.trailingZeroBitCount
+        }
+        return nil
+    }
+
+    /// The runs of chunks held, in order. 16 bytes for each of them: not for a bitmap that somebody else chose.
     public var ranges: [Range<Int>] {
         var ranges: [Range<Int>] = []
         var start = 0
