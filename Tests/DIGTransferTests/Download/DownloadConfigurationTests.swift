@@ -1,3 +1,4 @@
+import NIOCore
 import Testing
 
 @testable import DIGTransfer
@@ -15,5 +16,14 @@ struct DownloadConfigurationTests {
         #expect(configuration.peerTimeout == .milliseconds(2500))
         configuration.peerTimeout = .seconds(Int64.max)
         #expect(configuration.peerTimeoutMilliseconds == .max)
+    }
+
+    @Test("no interval keeps the loop busy with progress")
+    func progressInterval() {
+        var options = DownloadOptions()
+        for (interval, expected) in [(Duration.zero, TimeAmount.milliseconds(1)), (.seconds(-1), .milliseconds(1)), (.seconds(2), .seconds(2))] {
+            options.progressInterval = interval
+            #expect(options.progressTimerInterval == expected)
+        }
     }
 }

@@ -7,7 +7,7 @@ import Testing
 @testable import DIGTransfer
 
 /// Sequences of answers that hosts might send, damaged on the way.
-@Suite("download state machine under random answers", .timeLimit(.minutes(1)))
+@Suite("download state machine under random answers", .timeLimit(.minutes(5)))
 struct DownloadFuzzTests {
     /// Encodes, damages, decodes: what passes the decoder reaches the machine.
     private static func damaged(_ response: TransferResponse, _ random: inout SeededGenerator) -> TransferResponse? {

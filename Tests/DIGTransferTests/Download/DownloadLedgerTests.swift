@@ -55,5 +55,12 @@ struct DownloadLedgerTests {
         ledger.insert(4..<5, now: self.start + .seconds(2))
         #expect(!ledger.isCheckpointDue(now: self.start + .seconds(6)))
         #expect(ledger.isCheckpointDue(now: self.start + .seconds(7)))
+
+        // With both at zero, after every write, and never when there is nothing to remember.
+        var eager = DownloadLedger(checkpointByteCount: 0, checkpointInterval: .zero, now: self.start)
+        eager.opened(self.layout)
+        #expect(!eager.isCheckpointDue(now: self.start + .seconds(1)))
+        eager.insert(0..<1, now: self.start + .seconds(1))
+        #expect(eager.isCheckpointDue(now: self.start + .seconds(1)))
     }
 }

@@ -5,7 +5,7 @@ import Testing
 @testable import DIGTransfer
 
 /// What a peer may say again and again about what it holds.
-@Suite("download from a peer that talks about its holdings", .timeLimit(.minutes(1)))
+@Suite("download from a peer that talks about its holdings", .timeLimit(.minutes(5)))
 struct HoldingsFloodTests {
     let start = ContinuousClock.now
     let key = PeerKey(rawValue: 1)

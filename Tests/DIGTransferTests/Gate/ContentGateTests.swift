@@ -36,7 +36,7 @@ final class TestAuthenticator: PeerAuthenticator {
     }
 }
 
-@Suite("content gate", .timeLimit(.minutes(2)))
+@Suite("content gate", .timeLimit(.minutes(5)))
 struct ContentGateTests {
     static let chunk = 65_536
 

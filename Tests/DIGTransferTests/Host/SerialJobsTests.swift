@@ -6,7 +6,7 @@ import Testing
 
 @testable import DIGTransfer
 
-@Suite("serial jobs", .timeLimit(.minutes(1)))
+@Suite("serial jobs", .timeLimit(.minutes(5)))
 struct SerialJobsTests {
     struct Failure: Error {}
 

@@ -8,7 +8,7 @@ import Testing
 
 @testable import DIGTransfer
 
-@Suite("transfer host", .timeLimit(.minutes(2)))
+@Suite("transfer host", .timeLimit(.minutes(5)))
 struct TransferHostTests {
     static let chunk = 65_536
 

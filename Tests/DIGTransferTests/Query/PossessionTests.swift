@@ -10,7 +10,7 @@ import Testing
 
 @testable import DIGTransfer
 
-@Suite("Proof of possession", .timeLimit(.minutes(2)))
+@Suite("Proof of possession", .timeLimit(.minutes(5)))
 struct PossessionTests {
     private func asking(_ provider: TestProvider, gate: (any ContentGate)? = nil) async throws -> TransferQuery {
         let host = TransferHost(provider: provider, gate: gate, threadPool: .singleton, logger: Logger(label: "test"))

@@ -55,13 +55,6 @@ final class DownloadDirectory: Sendable {
 
     func path(of name: String) -> String { self.path + "/" + name }
 
-    /// Opens a regular file for reading, not following a link.
-    func openForReading(_ name: String) throws(TransferError) -> FileHandle {
-        let descriptor = openat(self.handle.descriptor, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw .disk(errno, self.path(of: name)) }
-        return FileHandle(descriptor)
-    }
-
     /// Renames have reached the disk when this returns.
     func sync() throws(TransferError) {
         // Some file systems refuse to sync a directory; they have no use for it.

@@ -83,5 +83,4 @@ final class ChunkSlabPool: Sendable {
 
     /// For tests.
     var allocatedCount: Int { self.state.withLock { $0.allocatedCount } }
-    var freeCount: Int { self.state.withLock { $0.free.count } }
 }

@@ -65,8 +65,8 @@ struct DownloadLedger: Sendable {
 
     /// Whether enough is proven that is not remembered, or some for long enough.
     func isCheckpointDue(now: Instant) -> Bool {
-        self.uncheckpointedByteCount >= self.checkpointByteCount
-            || (self.uncheckpointedByteCount > 0 && now - self.checkpointedAt >= self.checkpointInterval)
+        guard self.uncheckpointedByteCount > 0 else { return false }
+        return self.uncheckpointedByteCount >= self.checkpointByteCount || now - self.checkpointedAt >= self.checkpointInterval
     }
 
     mutating func checkpointed(now: Instant) {

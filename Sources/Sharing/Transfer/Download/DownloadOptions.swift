@@ -1,4 +1,5 @@
 public import DIGContent
+import NIOCore
 
 /// What is wanted of a download beyond its content.
 public struct DownloadOptions: Sendable {
@@ -18,21 +19,24 @@ public struct DownloadOptions: Sendable {
     public var isDurable = true
     /// False: the file never gets a name and is gone when the last reader is, as for `-o -`.
     public var keepsFile = true
-    /// What may be received and not yet on disk, plus 1 MiB for each peer.
+    /// Bytes that may be received and not yet on disk, plus 1 MiB for each peer; below 2 MiB counts as 2 MiB.
     public var bufferByteCount = 16 * 1024 * 1024
-    /// The state is saved after so many bytes …
+    /// The state is saved after so many bytes, with 0 after each write, …
     public var checkpointByteCount: UInt64 = 64 * 1024 * 1024
     /// … or so much time, whichever comes first.
     public var checkpointInterval: Duration = .seconds(5)
-    /// Between two values of ``FileDownload/progress``.
+    /// Between two values of ``FileDownload/progress``; below a millisecond counts as one.
     public var progressInterval: Duration = .milliseconds(200)
-    /// How far ahead of a reader chunks are preferred.
+    /// How many bytes ahead of a reader chunks are preferred. 0 or less: only the chunk it waits for.
     public var readAheadByteCount = 8 * 1024 * 1024
 
     /// Asked once in each session when a holder wants to know who this is, or more than it knows. Nil: such holders are left out.
     public var authenticator: (any PeerAuthenticator)?
 
     public init() {}
+
+    /// ``progressInterval`` for a timer, which must not keep its loop busy.
+    var progressTimerInterval: TimeAmount { max(.milliseconds(1), TimeAmount(self.progressInterval)) }
 
     /// The tree layer of ``chunkByteCount``.
     ///

@@ -146,7 +146,6 @@ struct DownloadStateMachine: Sendable {
     }
 
     var isFinished: Bool { self.phase == .finished }
-    var isTransferring: Bool { self.phase == .transferring }
     var peerCount: Int { self.peers.count }
 
     /// Hashes of chunks in one segment, if they are known: to serve others while downloading.

@@ -297,7 +297,7 @@ public final class FileDownload: @unchecked Sendable {
         self.machine = DownloadStateMachine(
             contentHash: self.contentHash, descriptor: saved?.descriptor ?? self.descriptorHint, chunkLayer: chunkLayer, savedChunkLayer: saved?.chunkLayer,
             configuration: self.options.scheduling, now: now)
-        let interval = TimeAmount(self.options.progressInterval)
+        let interval = self.options.progressTimerInterval
         self.progressTimer = self.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in self.tick() }
         self.update { _, _ in }
         let (connections, sessions) = self.links.start()

@@ -128,7 +128,7 @@ public final class FolderDownload: @unchecked Sendable {
         let start = ContinuousClock.now
         do {
             let listing = try await self.fetchListing()
-            let interval = TimeAmount(self.options.progressInterval)
+            let interval = self.options.progressTimerInterval
             let timer = try await self.eventLoop.submit {
                 self.listing = listing
                 return NIOLoopBound(

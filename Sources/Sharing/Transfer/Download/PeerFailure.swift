@@ -2,9 +2,9 @@ public import DIGIdentity
 
 /// Why one peer could not deliver.
 public struct PeerFailure: Sendable, CustomStringConvertible {
-    /// Who.
+    /// The peer that was asked.
     public var peer: PeerID
-    /// Why.
+    /// What came of it; its code says whose fault it is.
     public var error: TransferError
 
     public init(peer: PeerID, error: TransferError) {

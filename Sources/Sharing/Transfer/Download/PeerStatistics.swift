@@ -2,7 +2,7 @@ public import DIGIdentity
 
 /// How one peer did in a download.
 public struct PeerStatistics: Sendable, Hashable {
-    /// Who.
+    /// The peer that was asked.
     public var peer: PeerID
     /// Bytes of chunks that this peer gave and that were proven. A chunk that two peers gave counts for the first.
     public var verifiedByteCount: UInt64

@@ -5,13 +5,13 @@ public import DIGIdentity
 public struct HostStatistics: Hashable, Sendable {
     /// One content in one session.
     public struct Upload: Hashable, Sendable {
-        /// To whom.
+        /// The peer that fetches.
         public var peer: PeerID
-        /// Of what.
+        /// What it fetches.
         public var contentHash: ContentHash
-        /// Of chunk bodies, in this session.
+        /// Bytes of chunk bodies, in this session.
         public var byteCount: UInt64
-        /// In this session.
+        /// Chunks, in this session.
         public var chunkCount: UInt64
         /// Now, see ``DecayingRate``.
         public var bytesPerSecond: Double
@@ -21,9 +21,9 @@ public struct HostStatistics: Hashable, Sendable {
     public var sessionCount: Int
     /// Of the sessions that are open. Handed to the stream, not necessarily received.
     public var uploads: [Upload]
-    /// Of all sessions, closed ones too.
+    /// Bytes of chunk bodies of all sessions, closed ones too.
     public var byteCount: UInt64
-    /// Of all sessions, closed ones too.
+    /// Chunks of all sessions, closed ones too.
     public var chunkCount: UInt64
     /// Of all sessions together, now.
     public var bytesPerSecond: Double

@@ -48,8 +48,6 @@ struct ChunkPicker: Sendable {
         self.requesters.indices.contains(index) ? Int(self.requesters[index]) : 0
     }
 
-    func isUnlocked(_ index: Int) -> Bool { self.unlocked.contains(index) }
-
     func isPickable(_ index: Int) -> Bool { self.state(of: index) == .missing && self.unlocked.contains(index) }
 
     /// How many partial holders have the chunk.

@@ -6,6 +6,8 @@ public enum PeerDescription: Hashable, Sendable {
     case file(FileDescriptor, name: String?)
     /// The listing itself is not fetched yet.
     case folder(name: String?)
+    /// It has no such content.
     case notHeld
+    /// It does not say, for a reason that may have to do with who asks.
     case refused(UnavailableReason)
 }

@@ -14,6 +14,7 @@ public enum PossessionAnswer: Hashable, Sendable {
 
     /// The block came, and is right.
     case proven
+    /// It does not have it, or not any more.
     case lacks(Lack)
     /// It did not answer the question, for a reason that says nothing of what it has.
     case refused(UnavailableReason)

@@ -11,7 +11,7 @@ import Testing
 @testable import DIGTransfer
 
 /// Damaged streams of a host, up to the buffers and the file.
-@Suite("transfer client session under damaged streams", .timeLimit(.minutes(1)))
+@Suite("transfer client session under damaged streams", .timeLimit(.minutes(5)))
 struct PeerSessionFuzzTests {
     private final class Observer: SessionObserver {
         struct State {
