@@ -91,6 +91,18 @@ final class MemorySignaling: Sendable {
     }
 }
 
+/// What a node knows of its own addresses.
+private final class Known: Sendable {
+    private let state: Mutex<[Multiaddr]>
+
+    init(_ addresses: [Multiaddr]) { self.state = Mutex(addresses) }
+
+    var addresses: [Multiaddr] {
+        get { self.state.withLock { $0 } }
+        set { self.state.withLock { $0 = newValue } }
+    }
+}
+
 /// A swarm that listens on loopback TCP and behind a relay, with a hole puncher that knows its loopback addresses.
 final class Node: Sendable {
     static let group = MultiThreadedEventLoopGroup.singleton
@@ -101,6 +113,7 @@ final class Node: Sendable {
     let events: AsyncStream<PunchEvent>
     /// `/memory/N/p2p-circuit`.
     let circuit: Multiaddr
+    private let known: Known
     private let seen = Mutex<[PunchEvent]>([])
 
     var peer: PeerID { self.swarm.localPeer }
@@ -125,13 +138,21 @@ final class Node: Sendable {
         self.circuit = swarm.listenAddresses.first { $0.components.contains(.p2pCircuit) } ?? Multiaddr(components: [])
         var punching = HolePunchingConfiguration()
         configure(&punching)
+        let known = Known(addresses ?? tcpAddresses)
+        self.known = known
         self.identity = identity
         self.swarm = swarm
         self.puncher = HolePuncher(
             dialer: swarm, router: swarm, identity: identity, signaling: signaling.map { [$0.end(of: identity.peerID)] } ?? [],
-            configuration: punching, localAddresses: { _ in addresses ?? tcpAddresses }, punchability: { punchability },
+            configuration: punching, localAddresses: { _ in known.addresses }, punchability: { punchability },
             isOnSameNetwork: { _ in isLocal }, allowance: { $1 == "relay" ? relayAllowance : nil }, logger: logger)
         self.events = self.puncher.events
+    }
+
+    /// Somebody tells where this node can be seen: at the addresses it listens on.
+    func learnAddresses() {
+        self.known.addresses = self.swarm.listenAddresses.filter { !$0.components.contains(.p2pCircuit) }
+        self.puncher.localAddressesChanged()
     }
 
     /// The only connection to `other`, if it is direct.

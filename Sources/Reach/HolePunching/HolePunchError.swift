@@ -39,6 +39,9 @@ public struct HolePunchError: Error, Hashable, Sendable, CustomStringConvertible
         return text
     }
 
+    static let noOwnAddressMessage = "no address at which the peer could reach this node is known; a relay or another contact, named to this node, would tell one"
+    static let notAllowedMessage = "no method of punching is allowed with the peer"
+
     public static func == (lhs: Self, rhs: Self) -> Bool { lhs.code == rhs.code }
     public func hash(into hasher: inout Hasher) { hasher.combine(self.code) }
 
@@ -46,7 +49,7 @@ public struct HolePunchError: Error, Hashable, Sendable, CustomStringConvertible
     public struct Code: Hashable, Sendable {
         private enum Value {
             case mappingNotReusable, noOwnAddress, noUsableAddress, notSupported, signalingFailed, protocolViolation, timedOut, allAttemptsFailed
-            case busy, limitExceeded, notRelayed, closed
+            case busy, limitExceeded, notAllowed, notRelayed, closed
         }
         private let value: Value
         /// The NAT here gives every destination another port, and the peer lets nobody in from a port it did not aim at. Use a relay.
@@ -69,6 +72,8 @@ public struct HolePunchError: Error, Hashable, Sendable, CustomStringConvertible
         public static let busy = Self(value: .busy)
         /// A configured limit is reached.
         public static let limitExceeded = Self(value: .limitExceeded)
+        /// No method of punching is allowed with the peer.
+        public static let notAllowed = Self(value: .notAllowed)
         /// The connection needs no upgrade, or this end may not begin it.
         public static let notRelayed = Self(value: .notRelayed)
         /// The service has ended.

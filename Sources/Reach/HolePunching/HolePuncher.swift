@@ -16,9 +16,18 @@ public final class HolePuncher: Service, Sendable {
 
     /// What ``run()`` is to take care of.
     private enum Work: Sendable {
-        case initiate(any Connection, [Multiaddr])
+        case initiate(Initiation)
         case respond(any PunchChannel, PeerID)
         case answer(SignalingMessage, SignalingMailbox)
+    }
+
+    /// A relayed connection to be replaced.
+    private struct Initiation: Sendable {
+        var connection: any Connection
+        /// What the peer says about itself.
+        var addresses: [Multiaddr]
+        /// It was begun once, and this node did not know where it can be seen.
+        var isRepeated = false
     }
 
     private let dialer: any PeerDialer
@@ -34,6 +43,9 @@ public final class HolePuncher: Service, Sendable {
     private let registry: PunchRegistry
     private let targets: PunchTargets
     private let hub: EventBroadcast<PunchEvent>
+    private let addressChanges = EventBroadcast<Void>(bufferCount: 1)
+    /// Those that failed for want of an own address, to be begun once more: of each peer the last. As many as there may be punches.
+    private let unaddressed = Mutex<[PeerID: Initiation]>([:])
     private let mailboxes: [SignalingMailbox]
     private let work: AsyncStream<Work>
     private let workContinuation: AsyncStream<Work>.Continuation
@@ -82,6 +94,7 @@ public final class HolePuncher: Service, Sendable {
         defer {
             self.router.unregister(Self.protocolID)
             self.workContinuation.finish()
+            self.unaddressed.withLock { $0 = [:] }
         }
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
@@ -112,7 +125,26 @@ public final class HolePuncher: Service, Sendable {
     /// - Parameter addresses: What the peer says about itself. It is dialed there without a punch at the same time.
     public func relayedConnectionOpened(_ connection: any Connection, addresses: [Multiaddr] = []) {
         guard connection.isRelayed, connection.role == .listener else { return }
-        self.enqueue(.initiate(connection, addresses))
+        self.enqueue(.initiate(Initiation(connection: connection, addresses: addresses)))
+    }
+
+    /// Tells that `localAddresses` may answer something else from now on: what waits for it goes on, and what has failed for want of an address
+    /// is begun once more, if its connection is still the way to the peer.
+    public func localAddressesChanged() {
+        self.addressChanges.emit(())
+        let waiting = self.unaddressed.withLock { Array($0.values) }
+        for var initiation in waiting {
+            let peer = initiation.connection.remotePeer
+            guard !self.ownAddresses(for: peer).isEmpty else { continue }
+            let isMine = self.unaddressed.withLock { waiting in
+                guard waiting[peer]?.connection === initiation.connection else { return false }
+                waiting[peer] = nil
+                return true
+            }
+            guard isMine, self.dialer.connection(to: peer) === initiation.connection else { continue }
+            initiation.isRepeated = true
+            self.enqueue(.initiate(initiation))
+        }
     }
 
     /// Punches a hole to the peer of a relayed connection that the peer made.
@@ -216,8 +248,13 @@ public final class HolePuncher: Service, Sendable {
     private func perform(_ work: Work) async {
         do {
             switch work {
-            case .initiate(let connection, let addresses):
-                _ = try await self.punch(connection, addresses: addresses)
+            case .initiate(let initiation):
+                do {
+                    _ = try await self.punch(initiation.connection, addresses: initiation.addresses)
+                } catch let error as HolePunchError where error.code == .noOwnAddress && !initiation.isRepeated {
+                    self.keep(initiation)
+                    throw error
+                }
             case .respond(let channel, let peer):
                 _ = try await self.respond(on: channel, to: peer)
             case .answer(let message, let mailbox):
@@ -241,6 +278,23 @@ public final class HolePuncher: Service, Sendable {
         }
     }
 
+    /// Remembers a punch for the time when this node knows an address of its own.
+    private func keep(_ initiation: Initiation) {
+        let connection = initiation.connection
+        let peer = connection.remotePeer
+        let isKept = self.unaddressed.withLock { waiting in
+            guard waiting[peer] != nil || waiting.count < max(1, self.configuration.maximumPunches) else { return false }
+            waiting[peer] = initiation
+            return true
+        }
+        guard isKept else { return }
+        connection.closeFuture.whenComplete { [weak self] _ in
+            self?.unaddressed.withLock { if $0[peer]?.connection === connection { $0[peer] = nil } }
+        }
+        // It may have come between the last look and now.
+        if !self.ownAddresses(for: peer).isEmpty { self.localAddressesChanged() }
+    }
+
     // MARK: Sessions
 
     private func initiate(
@@ -256,11 +310,13 @@ public final class HolePuncher: Service, Sendable {
         let channel: any PunchChannel
         do {
             channel = try await open()
+        } catch is CancellationError {
+            throw session.givenUp()
         } catch {
             throw session.failed(error as? HolePunchError ?? HolePunchError(.signalingFailed, "\(peer) can't be spoken to", cause: error))
         }
         return try await session.run(
-            PunchInitiatorStateMachine(settings: session.settings, addresses: session.ownAddresses, now: .now, select: session.select), over: channel,
+            PunchInitiatorStateMachine(settings: session.settings, addresses: session.ownAddresses(), now: .now, select: session.select), over: channel,
             directly: allowance?.dialsDirectlyToo ?? self.configuration.dialsDirectlyToo ? session.select(addresses) : nil)
     }
 
@@ -275,19 +331,27 @@ public final class HolePuncher: Service, Sendable {
         defer { self.registry.end(admission, with: peer) }
         let session = self.session(with: peer, as: .responder, over: channel.name, self.allowance(peer, channel.name), admission: admission)
         return try await session.run(
-            PunchResponderStateMachine(settings: session.settings, addresses: session.ownAddresses, now: .now, select: session.select), over: channel,
+            PunchResponderStateMachine(settings: session.settings, addresses: session.ownAddresses(), now: .now, select: session.select), over: channel,
             directly: nil
         ).connection
+    }
+
+    private func selection(for peer: PeerID) -> PunchAddresses {
+        PunchAddresses(
+            policy: self.configuration.addressPolicy, maximumCount: self.configuration.maximumAddresses,
+            maximumHosts: self.configuration.maximumHosts, maximumPortsPerHost: self.configuration.maximumPortsPerHost,
+            allowsLocal: self.isOnSameNetwork(peer))
+    }
+
+    /// Where `peer` is to aim.
+    private func ownAddresses(for peer: PeerID) -> [Multiaddr] {
+        self.selection(for: peer).select(self.localAddresses(peer), of: self.dialer.localPeer).usable
     }
 
     private func session(
         with peer: PeerID, as side: PunchEvent.Side, over signaling: String, _ allowance: PunchAllowance?, admission: PunchRegistry.Admission
     ) -> PunchSession {
-        let isLocal = self.isOnSameNetwork(peer)
-        let selection = PunchAddresses(
-            policy: self.configuration.addressPolicy, maximumCount: self.configuration.maximumAddresses,
-            maximumHosts: self.configuration.maximumHosts, maximumPortsPerHost: self.configuration.maximumPortsPerHost, allowsLocal: isLocal)
-        let localPeer = self.dialer.localPeer
+        let selection = self.selection(for: peer)
         var settings = PunchSettings(self.configuration, mapping: self.punchability().mapping)
         if let allowance { settings.methods = allowance.methods }
         // What is said may be underway for as long as that, in each direction; the moments to dial differ by the same.
@@ -295,7 +359,9 @@ public final class HolePuncher: Service, Sendable {
         settings.messageTimeout += delay * 2
         settings.attemptTimeout += delay / 2
         return PunchSession(
-            peer: peer, side: side, signaling: signaling, dialer: self.dialer, settings: settings, ownAddresses: selection.select(self.localAddresses(peer), of: localPeer).usable, selection: selection, targets: self.targets,
-            source: isLocal ? .user : .stranger, stopped: admission.stopped, hub: self.hub, refusals: self.refusals)
+            peer: peer, side: side, signaling: signaling, dialer: self.dialer, settings: settings, ownAddresses: { self.ownAddresses(for: peer) },
+            // Before the first look at them, so that no change is missed.
+            addressChanges: self.addressChanges.subscribe(), selection: selection, targets: self.targets, source: selection.allowsLocal ? .user : .stranger,
+            stopped: admission.stopped, hub: self.hub, refusals: self.refusals)
     }
 }

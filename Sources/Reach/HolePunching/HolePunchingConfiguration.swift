@@ -6,10 +6,16 @@ public struct HolePunchingConfiguration: Sendable {
     public var budget: Duration = .seconds(25)
     /// For the dials of one attempt, from both sides. Longer than one retransmission of a SYN, which comes after a second (RFC 6298 §2).
     public var attemptTimeout: Duration = .seconds(5)
+    /// The same where the NAT here gives every destination another port. Nothing but a peer that lets in every port of this node's can help then,
+    /// which it does as soon as it has dialed: the time for one retransmission, and for the handshakes.
+    public var hopelessAttemptTimeout: Duration = .seconds(3)
     /// DCUtR, "The Protocol" step 6: two retries. 97.6 % of what succeeds does so at once (arXiv 2510.27500), so more are of no use.
     public var maximumAttempts = 3
     /// For each answer of the peer. Through a relay it takes a round trip, through a mailbox as long as the peer sleeps between looks at it.
     public var messageTimeout: Duration = .seconds(10)
+    /// How long a punch waits to learn an address of this node's own. A relay tells one a round trip after it was dialed, which may be later than
+    /// the peer's first word through it. 0: not at all. A wait is part of the round trip that the peer measures, so it is shorter than a dial.
+    public var ownAddressTimeout: Duration = .seconds(4)
 
     /// The method of each attempt; the last one serves for all that follow. Empty: none is tried, punches fail at once.
     public var methods: [PunchMethod] = [.tcpHolePunch, .tcpSimultaneousOpen]

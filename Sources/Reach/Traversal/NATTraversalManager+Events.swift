@@ -60,6 +60,7 @@ extension NATTraversalManager {
                 await self.identified(info)
             case .observed(let address, let connection):
                 self.reachability.observed(address, on: connection)
+                self.puncher.localAddressesChanged()
             case .listenAddressesChanged:
                 self.reachability.listenAddressesChanged(self.swarm.listenAddresses)
                 self.lookAtNetwork()
@@ -98,6 +99,7 @@ extension NATTraversalManager {
             }.map(\.external.address)
             self.swarm.setAdvertised(addresses, by: AdvertisedSource.external)
             self.lookAtNetwork()
+            self.puncher.localAddressesChanged()
             // Who is out there but at a port of its own is not reached from networks that let out nothing but the web's ports: the relays that
             // the user named stay a way in.
             let wantsRelays = snapshot.overall != .public || !self.configuration.relays.isEmpty

@@ -292,9 +292,15 @@ public final class NATTraversalManager: Service, Sendable {
     }
 
     /// Where a peer should aim that dials at the same time: what others saw, with the port that the NAT shows.
-    private static func punchAddresses(_ snapshot: ReachabilitySnapshot, listening: [Multiaddr]) -> [Multiaddr] {
+    ///
+    /// A single observer is enough, such as the relay that carries the connection: whoever has said something wrong makes one punch fail, where
+    /// an address that is announced would mislead everybody. rust-libp2p does the same with what identify reports (`NewExternalAddrCandidate`).
+    static func punchAddresses(_ snapshot: ReachabilitySnapshot, listening: [Multiaddr]) -> [Multiaddr] {
+        let proven = snapshot.addresses.filter { $0.external.basis != .guessed }.map(\.external.address)
+        let seen = snapshot.tcpMapping.evidence.map(\.external)
+        let guessed = snapshot.addresses.filter { $0.external.basis == .guessed }.map(\.external.address)
         var addresses: [Multiaddr] = []
-        for address in snapshot.addresses.map(\.external.address) + listening where !addresses.contains(address) { addresses.append(address) }
+        for address in proven + seen + guessed + listening where !addresses.contains(address) { addresses.append(address) }
         return addresses
     }
 }

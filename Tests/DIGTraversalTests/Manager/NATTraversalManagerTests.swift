@@ -7,6 +7,8 @@ import DIGTestSupport
 import Synchronization
 import Testing
 
+@testable import DIGAutoNAT
+@testable import DIGHolePunching
 @testable import DIGTraversal
 
 @Suite("Reaching peers over a network of their own", .serialized, .timeLimit(.minutes(2)))

@@ -5,6 +5,8 @@ import DIGMultiformats
 struct PunchInitiatorStateMachine: PunchStateMachine {
     private enum State {
         case idle
+        /// Nobody has told this node yet where it can be seen.
+        case awaitingOwnAddress(until: Instant)
         /// The peer's CONNECT is due.
         case awaitingConnect(sentAt: Instant)
         /// SYNC is on its way to the peer.
@@ -14,7 +16,7 @@ struct PunchInitiatorStateMachine: PunchStateMachine {
     }
 
     private let settings: PunchSettings
-    private let addresses: [Multiaddr]
+    private var addresses: [Multiaddr]
     private let select: @Sendable ([Multiaddr]) -> [Multiaddr]
     private let givesUpAt: Instant
     private var state: State = .idle
@@ -36,6 +38,7 @@ struct PunchInitiatorStateMachine: PunchStateMachine {
     var deadline: Instant? {
         switch self.state {
         case .idle, .finished: nil
+        case .awaitingOwnAddress(let until): min(self.givesUpAt, until)
         case .awaitingConnect(let sentAt): min(self.givesUpAt, sentAt + self.settings.messageTimeout)
         case .awaitingMoment(let dialAt, _, _): min(self.givesUpAt, dialAt)
         case .dialing(let until): min(self.givesUpAt, until)
@@ -44,7 +47,16 @@ struct PunchInitiatorStateMachine: PunchStateMachine {
 
     mutating func started(now: Instant) -> PunchAction {
         guard case .idle = self.state else { return .none }
-        guard !self.addresses.isEmpty else { return self.fail(.noOwnAddress, "no address at which the peer could reach this node is known") }
+        // What it was refused for would be known at once.
+        guard self.addresses.isEmpty, self.settings.method(of: 1) != nil else { return self.nextAttempt(now: now) }
+        guard self.settings.ownAddressTimeout > .zero else { return self.fail(.noOwnAddress, HolePunchError.noOwnAddressMessage) }
+        self.state = .awaitingOwnAddress(until: now + self.settings.ownAddressTimeout)
+        return .none
+    }
+
+    mutating func ownAddressesChanged(_ addresses: [Multiaddr], now: Instant) -> PunchAction {
+        self.addresses = addresses
+        guard case .awaitingOwnAddress = self.state, !addresses.isEmpty else { return .none }
         return self.nextAttempt(now: now)
     }
 
@@ -63,7 +75,7 @@ struct PunchInitiatorStateMachine: PunchStateMachine {
             return self.fail(.protocolViolation, "the peer sent SYNC in place of CONNECT")
         case (.awaitingMoment, _), (.dialing, _):
             return self.fail(.protocolViolation, "the peer spoke out of turn")
-        case (.idle, _), (.finished, _):
+        case (.idle, _), (.awaitingOwnAddress, _), (.finished, _):
             return .none
         }
     }
@@ -82,7 +94,7 @@ struct PunchInitiatorStateMachine: PunchStateMachine {
         switch self.state {
         // The peer has what it needs for this attempt.
         case .awaitingMoment, .dialing, .finished: return .none
-        case .idle, .awaitingConnect: break
+        case .idle, .awaitingOwnAddress, .awaitingConnect: break
         }
         return self.fail(.signalingFailed, "the conversation with the peer ended", cause: error)
     }
@@ -93,6 +105,8 @@ struct PunchInitiatorStateMachine: PunchStateMachine {
             return self.fail(.timedOut, "no direct connection in \(self.settings.budget)")
         }
         switch self.state {
+        case .awaitingOwnAddress:
+            return self.fail(.noOwnAddress, HolePunchError.noOwnAddressMessage)
         case .awaitingConnect:
             // Lost, or the peer is slow: what comes late is told apart by whoever reads.
             return self.attemptFailed(because: HolePunchError(.timedOut, "no answer from the peer in \(self.settings.messageTimeout)"), now: now)
@@ -117,11 +131,13 @@ struct PunchInitiatorStateMachine: PunchStateMachine {
     /// Step 6: everything once more, so that one wrong measurement does not spoil all attempts.
     private mutating func nextAttempt(now: Instant) -> PunchAction {
         guard self.attempt < self.settings.maximumAttempts, self.settings.method(of: self.attempt + 1) != nil else {
-            if self.settings.mapping == .endpointDependent {
+            if self.settings.mapping == .endpointDependent, self.attempt > 0 {
                 return self.fail(.mappingNotReusable, "mapping not reusable: the NAT here gives every destination another port")
             }
+            guard self.attempt > 0 else { return self.fail(.notAllowed, HolePunchError.notAllowedMessage) }
             return self.fail(.allAttemptsFailed, "all \(self.attempt) attempts failed")
         }
+        guard !self.addresses.isEmpty else { return self.fail(.noOwnAddress, HolePunchError.noOwnAddressMessage) }
         if let error = self.signalingError { return self.fail(.signalingFailed, "the conversation with the peer ended", cause: error) }
         self.attempt += 1
         self.state = .awaitingConnect(sentAt: now)

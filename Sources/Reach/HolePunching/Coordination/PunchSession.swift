@@ -11,7 +11,10 @@ struct PunchSession: Sendable {
     let signaling: String
     let dialer: any PeerDialer
     var settings: PunchSettings
-    let ownAddresses: [Multiaddr]
+    /// Where the peer should aim, as far as is known now.
+    let ownAddresses: @Sendable () -> [Multiaddr]
+    /// Yields when that may be something else.
+    let addressChanges: AsyncStream<Void>
     let selection: PunchAddresses
     /// Of all punches.
     let targets: PunchTargets
@@ -23,8 +26,9 @@ struct PunchSession: Sendable {
     private let startedAt = ContinuousClock.now
 
     init(
-        peer: PeerID, side: PunchEvent.Side, signaling: String, dialer: any PeerDialer, settings: PunchSettings, ownAddresses: [Multiaddr],
-        selection: PunchAddresses, targets: PunchTargets, source: DialOptions.AddressSource, stopped: AsyncStream<Never>, hub: EventBroadcast<PunchEvent>, refusals: RefusalLog
+        peer: PeerID, side: PunchEvent.Side, signaling: String, dialer: any PeerDialer, settings: PunchSettings,
+        ownAddresses: @escaping @Sendable () -> [Multiaddr], addressChanges: AsyncStream<Void>, selection: PunchAddresses, targets: PunchTargets,
+        source: DialOptions.AddressSource, stopped: AsyncStream<Never>, hub: EventBroadcast<PunchEvent>, refusals: RefusalLog
     ) {
         self.peer = peer
         self.side = side
@@ -32,6 +36,7 @@ struct PunchSession: Sendable {
         self.dialer = dialer
         self.settings = settings
         self.ownAddresses = ownAddresses
+        self.addressChanges = addressChanges
         self.selection = selection
         self.targets = targets
         self.source = source
@@ -46,6 +51,7 @@ struct PunchSession: Sendable {
         case dialed(Int, Result<any Connection, any Error>)
         /// The ordinary dial beside the punch.
         case dialedDirectly(Result<any Connection, any Error>)
+        case ownAddressesChanged
         case deadline
         case superseded
     }
@@ -69,6 +75,7 @@ struct PunchSession: Sendable {
             return outcome
         } catch {
             channel.close()
+            if error is CancellationError { throw self.givenUp() }
             throw error
         }
     }
@@ -92,6 +99,7 @@ struct PunchSession: Sendable {
             }
             if let directAddresses, !directAddresses.isEmpty { self.dialDirectly(directAddresses, in: &group) }
             self.receive(from: channel, in: &group)
+            self.awaitAddresses(in: &group)
             var action = machine.started(now: clock.now)
 
             while true {
@@ -156,6 +164,9 @@ struct PunchSession: Sendable {
                 case .dialedDirectly(.failure(let error)):
                     directFailures.append(.init(number: machine.attempt, method: .direct, error: error))
                     action = .none
+                case .ownAddressesChanged:
+                    action = machine.ownAddressesChanged(self.ownAddresses(), now: clock.now)
+                    self.awaitAddresses(in: &group)
                 case .deadline:
                     action = machine.deadlineReached(now: clock.now)
                 case .superseded:
@@ -164,6 +175,12 @@ struct PunchSession: Sendable {
                 }
             }
         }
+    }
+
+    /// By this end, which is not the peer's failure.
+    func givenUp() -> CancellationError {
+        self.emit(.failed(HolePunchError(.closed, "the punch was given up")))
+        return CancellationError()
     }
 
     func failed(_ error: HolePunchError) -> HolePunchError {
@@ -183,6 +200,15 @@ struct PunchSession: Sendable {
     private func receive(from channel: any PunchChannel, in group: inout ThrowingTaskGroup<Input, any Error>) {
         group.addTask {
             do { return .message(try await channel.receive()) } catch { return .signalingEnded(error) }
+        }
+    }
+
+    /// An input for the next change only.
+    private func awaitAddresses(in group: inout ThrowingTaskGroup<Input, any Error>) {
+        group.addTask { [addressChanges] in
+            for await _ in addressChanges { return .ownAddressesChanged }
+            // It ends with the task.
+            throw CancellationError()
         }
     }
 

@@ -7,13 +7,16 @@ struct PunchSettings {
     var attemptTimeout: Duration
     var maximumAttempts: Int
     var messageTimeout: Duration
+    var ownAddressTimeout: Duration
     var methods: [PunchMethod]
     var mapping: LocalPunchability.Mapping
 
     init(_ configuration: HolePunchingConfiguration, mapping: LocalPunchability.Mapping) {
         self.budget = configuration.budget
-        self.attemptTimeout = configuration.attemptTimeout
+        self.attemptTimeout =
+            mapping == .endpointDependent ? min(configuration.hopelessAttemptTimeout, configuration.attemptTimeout) : configuration.attemptTimeout
         self.messageTimeout = configuration.messageTimeout
+        self.ownAddressTimeout = configuration.ownAddressTimeout
         self.methods = configuration.methods
         self.mapping = mapping
         // Behind a NAT with another port for each destination, the peer's SYN never meets ours: what can work, because the peer lets us in

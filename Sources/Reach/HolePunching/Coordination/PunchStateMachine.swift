@@ -15,6 +15,8 @@ protocol PunchStateMachine: Sendable {
     var failures: [HolePunchError.Attempt] { get }
 
     mutating func started(now: Instant) -> PunchAction
+    /// - Parameter addresses: Where the peer should aim from now on.
+    mutating func ownAddressesChanged(_ addresses: [Multiaddr], now: Instant) -> PunchAction
     mutating func received(_ message: PunchMessage, now: Instant) -> PunchAction
     /// - Parameter attempt: The one that was dialed for. A former one no longer matters.
     mutating func dialFailed(_ attempt: Int, because error: any Error, now: Instant) -> PunchAction
