@@ -201,13 +201,12 @@ struct SQLiteAvailabilityStoreTests {
             ContentAvailabilityManager(identity: identity, prover: Nobody(), store: try self.open(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         }
         func running(_ manager: ContentAvailabilityManager, _ body: () async throws -> Void) async throws {
-            let task = Task { try await manager.run() }
-            do { try await body() } catch {
-                task.cancel()
-                throw error
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await manager.run() }
+                try await body()
+                group.cancelAll()
+                try await group.waitForAll()
             }
-            task.cancel()
-            try await task.value
         }
         let now = UInt64(Date().timeIntervalSince1970 * 1_000)
         let (liar, good) = (try KeyPair.generate(), try KeyPair.generate())

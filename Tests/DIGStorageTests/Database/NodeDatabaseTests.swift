@@ -90,7 +90,7 @@ struct NodeDatabaseTests {
         try database.close()
         let path = self.data + "/dig-nat.db"
         let queue = try DatabaseQueue(path: path)
-        _ = try await queue.writeWithoutTransaction { try Row.fetchAll($0, sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
+        _ = try queue.writeWithoutTransaction { try Row.fetchAll($0, sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
         try queue.close()
         try? FileManager.default.removeItem(atPath: path + "-wal")
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))

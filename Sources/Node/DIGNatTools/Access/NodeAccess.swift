@@ -1,6 +1,6 @@
 public import DIGAccess
 public import DIGContent
-public import DIGIdentity
+import DIGIdentity
 public import DIGNet
 public import DIGStorage
 public import DIGTransfer
