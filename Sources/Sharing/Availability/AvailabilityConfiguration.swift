@@ -2,6 +2,7 @@ import DIGAnnouncement
 
 /// Times, bounds and rules. The seed's values unless said otherwise.
 public struct AvailabilityConfiguration: Hashable, Sendable {
+    /// Where the whitepaper and this software differ.
     public var rules = AvailabilityRules()
 
     // MARK: Announcing
@@ -48,7 +49,9 @@ public struct AvailabilityConfiguration: Hashable, Sendable {
 
     /// Pairs of a peer and a content.
     public var recordLimit = 100_000
+    /// Peers of one content; one more is refused with `.noRoom`.
     public var recordsPerContent = 1_000
+    /// Contents of one peer; one more is refused with `.quotaExceeded`.
     public var recordsPerPeer = 10_000
     /// Reports about one pair; more than a high level takes, so that some may weigh little.
     public var reportsPerRecord = 16
@@ -56,6 +59,7 @@ public struct AvailabilityConfiguration: Hashable, Sendable {
     public var reportLimit = 200_000
     /// Peers of whom there is a reputation.
     public var peerLimit = 10_000
+    /// Contents whose holders are asked in their rhythm; see ``watchLifetime``.
     public var watchLimit = 10_000
     /// Ours: how long an unavailable holder that is silent is remembered, so that silence does not make it new.
     public var unavailableMemory: Duration = .seconds(86_400)

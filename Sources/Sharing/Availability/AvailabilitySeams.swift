@@ -37,6 +37,7 @@ public protocol ReportTransport: Sendable {
 public struct AvailabilityClock: Sendable {
     /// Milliseconds since 1970.
     public var nowMilliseconds: @Sendable () -> UInt64
+    /// Returns after the duration; throws `CancellationError` as soon as the task is cancelled.
     public var sleep: @Sendable (Duration) async throws -> Void
 
     public init(nowMilliseconds: @escaping @Sendable () -> UInt64, sleep: @escaping @Sendable (Duration) async throws -> Void) {

@@ -48,6 +48,7 @@ public final class ContentAvailabilityManager: Service, Sendable {
     /// Ours: no more than so many events wait for a slow reader.
     private static let eventBufferCount = 1_024
 
+    /// As it was made.
     public let configuration: AvailabilityConfiguration
     private let identity: KeyPair
     private let prover: any PossessionProver
@@ -179,6 +180,9 @@ public final class ContentAvailabilityManager: Service, Sendable {
     }
 
     /// Checks and takes a report, or refuses it.
+    ///
+    /// - Returns: What the reports about the peer and the content amount to with it; `.none` for one about or by this node, which is left alone.
+    /// - Throws: Any ``AvailabilityError``.
     @discardableResult
     public func received(report envelope: SignedEnvelope) throws(AvailabilityError) -> ReportLevel {
         let now = self.clock.nowMilliseconds()
@@ -186,6 +190,8 @@ public final class ContentAvailabilityManager: Service, Sendable {
     }
 
     /// Checks and takes a record in either form, or refuses it.
+    ///
+    /// - Throws: Any ``AvailabilityError``.
     public func received(_ form: SignedRecord.Form) throws(AvailabilityError) {
         switch form {
         case .envelope(let envelope) where envelope.payloadType == AvailabilityReport.payloadType: try self.received(report: envelope)
@@ -195,6 +201,8 @@ public final class ContentAvailabilityManager: Service, Sendable {
     }
 
     /// Checks and takes an announcement or a report in the seed's form, or refuses it.
+    ///
+    /// - Throws: Any ``AvailabilityError``.
     public func received(json: [UInt8]) throws(AvailabilityError) {
         try self.received(try SignedData(json: json))
     }
@@ -276,6 +284,7 @@ public final class ContentAvailabilityManager: Service, Sendable {
 
     // MARK: Whom to believe
 
+    /// Whether the peer has the content, as far as is known; `.available` for one that nothing is known of.
     public func status(of peer: PeerID, for content: ContentHash) -> PeerContentStatus {
         let now = self.clock.nowMilliseconds()
         return self.state.withLock { $0.table.status(of: peer, for: content, nowMilliseconds: now) }
@@ -318,6 +327,7 @@ public final class ContentAvailabilityManager: Service, Sendable {
         return HolderRanking.rank(known, salt: self.salt, isLiteral: self.configuration.rules.strictWhitepaper)
     }
 
+    /// How the peer has behaved to this node; ``ReputationScore/unknown`` for one that it has not met.
     public func reputation(of peer: PeerID) -> ReputationScore {
         let now = self.clock.nowMilliseconds()
         return self.state.withLock { $0.table.score(of: peer, nowMilliseconds: now) }
@@ -333,7 +343,9 @@ public final class ContentAvailabilityManager: Service, Sendable {
 
     // MARK: Running
 
-    /// Asks, announces again and keeps, until it is cancelled or shut down. May be called once.
+    /// Asks, announces again and keeps, until it is cancelled or shut down. May be called once; later calls return at once.
+    ///
+    /// - Throws: What the store throws when what was kept can't be read; what was taken in meanwhile is kept all the same.
     public func run() async throws {
         let isFirst = self.state.withLock { state in
             defer { state.hasRun = true }

@@ -17,6 +17,7 @@ public struct NodeDiscoveryConfiguration: Sendable {
     public var dht: KademliaConfiguration? = .dig
     /// The DHT of libp2p and IPFS, in which anybody's provider records are. Nil: off.
     public var publicDHT: KademliaConfiguration? = .publicNetwork
+    /// Whether this node answers the questions of others in the DHTs, or asks only.
     public var dhtDuty = DHTDuty.auto
     /// Nil: off.
     public var peerExchange: PeerExchangeConfiguration? = PeerExchangeConfiguration()
@@ -68,6 +69,7 @@ public struct NodeDiscoveryConfiguration: Sendable {
         }
     }
 
+    /// Whether ``peerExchange`` is on; switched on, it has its defaults.
     public var pexEnabled: Bool {
         get { self.peerExchange != nil }
         set { if newValue != self.pexEnabled { self.peerExchange = newValue ? PeerExchangeConfiguration() : nil } }

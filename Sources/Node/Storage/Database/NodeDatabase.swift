@@ -11,6 +11,7 @@ public import Logging
 /// of 1 TiB), usually some kilobytes, is written once and read once by each process, and must never be there without its record or the
 /// record without it; that is what a transaction gives.
 public final class NodeDatabase: Sendable {
+    /// In the data directory.
     public static let fileName = "dig-nat.db"
     /// How long a writer waits for another process.
     public static let busyTimeout: Duration = .seconds(10)

@@ -4,6 +4,7 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     public var code: Code
     /// For a person: what happened, with the path, and what to do; never parsed.
     public var message: String
+    /// What went wrong below, if something did.
     public var cause: (any Error)?
 
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {

@@ -6,7 +6,9 @@ import DIGKademlia
 public struct KademliaStorageLimits: Hashable, Sendable {
     /// Nodes of the routing table.
     public var peerCount = 4096
+    /// Provider records, of all keys.
     public var providerCount = ProviderStoreConfiguration().maximumRecords
+    /// Values kept for others.
     public var valueCount = ValueStoreConfiguration().maximumValues
     /// Keys that this node provides.
     public var providedCount = 1_000_000

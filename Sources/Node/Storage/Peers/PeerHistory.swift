@@ -6,6 +6,7 @@ public struct PeerHistory: Hashable, Sendable {
     public var peer: PeerID
     /// Verified bytes it gave us.
     public var receivedByteCount: UInt64
+    /// Bytes we gave it.
     public var sentByteCount: UInt64
     /// Transfers that failed by its fault: corrupt chunks, stalls, lies.
     public var failureCount: UInt64

@@ -35,6 +35,9 @@ public struct PeerStore: Sendable {
         }
     }
 
+    /// What is known of the peer; nil if nothing.
+    ///
+    /// - Throws: ``StorageError``.
     public func peer(_ peer: PeerID) async throws(StorageError) -> PeerHistory? {
         let id = Data(peer.bytes)
         return try await self.database.read { database in
@@ -60,6 +63,9 @@ public struct PeerStore: Sendable {
         }
     }
 
+    /// All counters by name.
+    ///
+    /// - Throws: ``StorageError``.
     public func counters() async throws(StorageError) -> [String: UInt64] {
         try await self.database.read { database in
             var counters: [String: UInt64] = [:]

@@ -20,8 +20,10 @@ import Synchronization
 ///
 /// Tell it about peers with ``identified(_:protocols:)`` and ``disconnected(_:)``.
 public final class AvailabilityExchange: Service, ReportTransport {
+    /// What is negotiated for each stream.
     public static let protocolID: ProtocolID = "/dig/availability/1.0.0"
 
+    /// What came of exchanges since the start. Each number is of records, unless said otherwise.
     public struct Statistics: Hashable, Sendable {
         /// Records of others that were taken.
         public var taken: UInt64 = 0
@@ -29,6 +31,7 @@ public final class AvailabilityExchange: Service, ReportTransport {
         public var refused: [AvailabilityError: UInt64] = [:]
         /// Messages that were none, or over a limit.
         public var malformedMessages: UInt64 = 0
+        /// Streams of others that were one too many.
         public var refusedStreams: UInt64 = 0
         /// Reports of this node that others have taken.
         public var told: UInt64 = 0
@@ -75,6 +78,7 @@ public final class AvailabilityExchange: Service, ReportTransport {
     /// Who takes what is heard; held weakly. Before, everything is refused.
     public func attach(_ taker: any SignedRecordTaker) { self.state.withLock { $0.taker = taker } }
 
+    /// As of now.
     public var statistics: Statistics { self.state.withLock { $0.statistics } }
 
     // MARK: Peers
@@ -91,6 +95,7 @@ public final class AvailabilityExchange: Service, ReportTransport {
         if isNew { self.newcomers.continuation.yield(peer) }
     }
 
+    /// The last connection with the peer has ended: nothing is told to it any more.
     public func disconnected(_ peer: PeerID) { self.state.withLock { _ = $0.speakers.remove(peer) } }
 
     // MARK: Telling

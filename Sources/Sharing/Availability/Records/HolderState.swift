@@ -4,18 +4,25 @@ public import DIGIdentity
 public struct HolderState: Hashable, Sendable {
     public var peer: PeerID
     public var status: PeerContentStatus
+    /// What the reports amount to now.
     public var level: ReportLevel
-    /// Sum of what the reports weigh.
+    /// Sum of what the reports weigh, each from 0 to 1.
     public var reportWeight: Double
+    /// Reports that are not forgotten yet.
     public var reportCount: Int
     /// False: nobody claims it now, it is remembered for what was.
     public var isClaimed: Bool
+    /// The peer has said that it has it no longer.
     public var isWithdrawn: Bool
-    /// Milliseconds since 1970, 0 for none.
+    /// Until when the claim holds. This and the following in milliseconds since 1970, 0 for never.
     public var claimedUntil: UInt64
+    /// When it last proved that it has the content.
     public var provedAt: UInt64
+    /// When it was last asked for a proof.
     public var askedAt: UInt64
+    /// When the status became what it is.
     public var changedAt: UInt64
+    /// Of the peer, whatever content it is about.
     public var reputation: ReputationScore
 
     /// For a person.

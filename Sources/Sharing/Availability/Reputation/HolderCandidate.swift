@@ -31,8 +31,11 @@ public struct HolderCandidate: Hashable, Sendable {
     public var reputation: ReputationScore
     /// Not long ago it has proven to this node itself that it has this content.
     public var hasProven: Bool
+    /// On the same local network.
     public var isLocal: Bool
+    /// The best way to it that is known.
     public var path: Path
+    /// By its own word.
     public var nat: NAT
     /// Round trip; `nil` if unknown.
     public var latency: Duration?

@@ -9,12 +9,14 @@ public struct ReputationScore: Hashable, Sendable, Codable {
     /// Bytes a second; `nil` if unknown.
     public var rate: Double?
 
+    /// Of a peer that nothing is known of.
     public static let unknown = ReputationScore(success: 0.5, quality: 0.5, stability: 0.5, rate: nil)
     /// Ours: this rate makes half of what speed can make, in bytes a second.
     public static let halfRate = 1_048_576.0
     /// Ours: below, a peer's claims are not worth more than those that are suspect. Two disappointments and no success.
     public static let doubtfulSuccess = 0.3
 
+    /// Each part from 0 to 1, the rate in bytes a second.
     public init(success: Double, quality: Double, stability: Double, rate: Double?) {
         self.success = success
         self.quality = quality
@@ -26,5 +28,6 @@ public struct ReputationScore: Hashable, Sendable, Codable {
     public var speed: Double { self.rate.map { $0 / ($0 + Self.halfRate) } ?? 0.5 }
     /// All in one: 0.45 success, 0.25 quality, 0.15 stability, 0.15 speed.
     public var value: Double { 0.45 * self.success + 0.25 * self.quality + 0.15 * self.stability + 0.15 * self.speed }
+    /// Whether ``success`` is below ``doubtfulSuccess``.
     public var isDoubtful: Bool { self.success < Self.doubtfulSuccess }
 }

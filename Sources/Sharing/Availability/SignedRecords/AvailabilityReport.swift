@@ -32,6 +32,7 @@ public struct AvailabilityReport: Hashable, Sendable {
             }
         }
 
+        /// The reason with this ``text``; ``other`` for any that is not known.
         public init(text: String) { self = Self.allCases.first { $0.text == text } ?? .other }
     }
 
@@ -39,6 +40,7 @@ public struct AvailabilityReport: Hashable, Sendable {
     public static let domain = "dig-availability-report"
     /// The envelope's payload type.
     public static let payloadType = Array("/dig/availability-report".utf8)
+    /// Of ``detail`` in UTF-8.
     public static let maximumDetailByteCount = 256
     /// Of the encoded envelope; an RSA key of 8,192 bits and its signature have room in it.
     public static let maximumByteCount = 4_096
@@ -47,9 +49,13 @@ public struct AvailabilityReport: Hashable, Sendable {
     /// Ours: an older report is refused whatever the half-life is.
     public static let maximumAge: Duration = .seconds(86_400)
 
+    /// Who says so, and signs it.
     public var reporter: PeerID
+    /// Of whom.
     public var reported: PeerID
+    /// What it is said not to have.
     public var content: ContentHash
+    /// What was met with.
     public var reason: Reason
     /// For a person.
     public var detail: String?

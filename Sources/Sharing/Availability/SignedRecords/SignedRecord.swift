@@ -3,6 +3,7 @@ public import DIGIdentity
 
 /// A record as its author signed it, in either form: what proves who has said what, to anybody, without anybody's help.
 public struct SignedRecord: Hashable, Sendable {
+    /// In which form it was signed.
     public enum Form: Hashable, Sendable {
         /// An envelope with a ``DIGAnnouncement/ContentAnnouncement`` or an ``AvailabilityReport``.
         case envelope(SignedEnvelope)
@@ -10,11 +11,15 @@ public struct SignedRecord: Hashable, Sendable {
         case json(SignedData)
     }
 
+    /// What it says.
     public enum Statement: Hashable, Sendable {
+        /// Its author has a content, or has it no longer.
         case announcement(ContentAnnouncement)
+        /// Its author says that another does not have one.
         case report(AvailabilityReport)
     }
 
+    /// The record itself, not yet checked.
     public var form: Form
     /// When this node received it, milliseconds since 1970: the time for which ``verified(names:)`` judges it. It is our word, not the author's.
     public var receivedMilliseconds: UInt64
@@ -26,7 +31,8 @@ public struct SignedRecord: Hashable, Sendable {
 
     /// What it says and who says so, if it was right when it was received. Needs nothing but the record.
     ///
-    /// - Throws: ``AvailabilityError``.
+    /// - Throws: ``AvailabilityError`` `.malformed`, `.limitExceeded`, `.unsupportedAlgorithm`, `.invalidSignature`, `.wrongPeer`, `.expired`, `.fromTheFuture`,
+    ///   `.aboutItself`; in the seed's form also `.unknownPeer` and `.unknownContent`.
     public func verified(names: RecordNames = .init()) throws(AvailabilityError) -> (author: PublicKey, statement: Statement) {
         let now = self.receivedMilliseconds
         switch self.form {
@@ -51,6 +57,7 @@ extension SignedData {
 }
 
 extension AvailabilityError {
+    /// The same reason under the name that it has here.
     public init(_ error: AnnouncementError) {
         switch error {
         case .malformed: self = .malformed

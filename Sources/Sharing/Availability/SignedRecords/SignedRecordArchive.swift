@@ -9,9 +9,12 @@ import Foundation
 
 /// Signed records in a file, to be checked elsewhere: the protobuf `Archive`.
 public struct SignedRecordArchive: Hashable, Sendable {
+    /// Records in one archive, written or read.
     public static let maximumRecordCount = 100_000
+    /// Of the encoded archive: 64 MiB.
     public static let maximumByteCount = 64 << 20
 
+    /// In the order in which they are written.
     public var records: [SignedRecord]
 
     public init(_ records: [SignedRecord]) { self.records = records }

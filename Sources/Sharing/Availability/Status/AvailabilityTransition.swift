@@ -19,7 +19,9 @@ public struct AvailabilityTransition: Hashable, Sendable {
         case clearReports
     }
 
+    /// What the status is now.
     public var status: PeerContentStatus
+    /// What is to be done beside.
     public var action: Action
 
     public init(_ status: PeerContentStatus, _ action: Action = .none) {
@@ -27,6 +29,7 @@ public struct AvailabilityTransition: Hashable, Sendable {
         self.action = action
     }
 
+    /// The line of the table for one status and one event.
     public init(from status: PeerContentStatus, on event: AvailabilityEvent, rules: AvailabilityRules = .init()) {
         switch (status, event) {
         case (_, .proved): self.init(.available, .clearReports)

@@ -9,9 +9,13 @@ public enum ReportLevel: String, Hashable, Sendable, CaseIterable, Comparable, C
     /// Five and more, by three and more different reporters.
     case high
 
+    /// Begun reports from which on the level is ``low``.
     public static let lowReportCount = 2
+    /// Begun reports from which on it is ``medium``.
     public static let mediumReportCount = 3
+    /// Begun reports from which on it is ``high``, if they are by ``highReporterCount`` reporters and more.
     public static let highReportCount = 5
+    /// See ``highReportCount``.
     public static let highReporterCount = 3
 
     /// - Parameters:
