@@ -29,12 +29,15 @@ extension NATTraversalManager {
         let wish = Climb.Wish(addresses: Set(addresses), source: source, ladder: ladder ?? self.configuration.ladder)
         while true {
             try Task.checkCancellation()
-            if let open = self.swarm.connection(to: peer) {
+            if let open = self.swarm.connection(to: peer), Self.serves(open, wish.ladder) {
                 return TraversalResult(connection: open, method: self.path(of: peer)?.method ?? .direct, duration: .zero)
             }
             let (climb, isOwn) = try await self.climb(to: peer, addresses: addresses, wish: wish)
             do {
-                return try await climb.result.wait()
+                let reached = try await climb.result.wait()
+                if Self.serves(reached.connection, wish.ladder) { return reached }
+                // The climb joined was allowed more.
+                self.forget(climb, to: peer)
             } catch is CancellationError where !Task.isCancelled {
                 // Everybody else who waited gave it up at this moment.
                 self.forget(climb, to: peer)
@@ -52,6 +55,13 @@ extension NATTraversalManager {
         var ladder = self.configuration.ladder
         ladder.preferredMethods = try preferredMethods.map { try TraversalMethod(name: $0) }
         return try await self.connect(to: peer, addresses: addresses, ladder: ladder)
+    }
+
+    /// Whether `connection` may carry what the configured methods are for: a relayed one may not where relays are only for agreeing on punches.
+    public func serves(_ connection: any Connection) -> Bool { Self.serves(connection, self.configuration.ladder) }
+
+    private static func serves(_ connection: any Connection, _ ladder: LadderConfiguration) -> Bool {
+        !connection.isRelayed || ladder.allowsRelayedPaths
     }
 
     /// A ladder being climbed, and what for.
@@ -91,7 +101,7 @@ extension NATTraversalManager {
             guard !state.isClosed else { throw ConnectionError(.closed, "NAT traversal is shut down") }
             let known = state.climbs[peer]
             // One that has found a path goes on for a direct one, which is of no use when the path is gone again.
-            if let known, !known.isAnswered || self.swarm.connection(to: peer) != nil { return (known, nil) }
+            if let known, !known.isAnswered || self.swarm.connection(to: peer).map({ Self.serves($0, ladder) }) ?? false { return (known, nil) }
             state.climbs[peer] = new
             return (nil, known)
         }
@@ -104,6 +114,8 @@ extension NATTraversalManager {
             peer: peer, rungs: rungs, configuration: ladder, source: wish.source, network: network, dialer: self.dialer,
             watch: { self.signals(about: peer) }, coordinate: { try await self.puncher.punch(peer, over: $0, budget: $1) }, report: { await self.report($0, about: peer, by: new) })
         let task = self.spawn {
+            // Told to begin: of a connection that the peer made, a punch may have failed before anybody waited for it.
+            if !ladder.allowsRelayedPaths, let open = self.swarm.connection(to: peer) { self.puncher.relayedConnectionOpened(open) }
             await climb.run(result: new.result)
             self.forget(new, to: peer)
         }
@@ -187,7 +199,8 @@ extension NATTraversalManager {
                 state.capabilities.add(record, now: WallClock.nowMilliseconds)
                 if record.outcome == .succeeded { state.workingMethods.insert(record.method) }
             }
-            do { try await self.store.add(record) } catch {
+            // In a task of its own, which goes on where this one is cancelled: what was given up is worth knowing, too.
+            do { try await Task { try await self.store.add(record) }.value } catch {
                 self.logger.info("an attempt could not be recorded", metadata: ["dig.traversal.error": "\(error)"])
             }
         case .connected(let connection, let method):
@@ -216,14 +229,19 @@ extension NATTraversalManager {
 
     struct PunchProgress {
         var method: TraversalMethod
+        /// Over which the two talk; nil: a relayed connection.
+        var backend: String?
         var start: ContinuousClock.Instant
         var startedAt: UInt64
+        /// From 1.
+        var attempt = 1
         var addresses: [Multiaddr] = []
         /// An attempt of this punch was recorded.
         var hasFailed = false
 
-        init(_ method: TraversalMethod) {
+        init(_ method: TraversalMethod, over signaling: String) {
             self.method = method
+            self.backend = signaling == PunchEvent.relaySignaling ? nil : signaling
             self.start = .now
             self.startedAt = WallClock.nowMilliseconds
         }
@@ -242,22 +260,42 @@ extension NATTraversalManager {
         }
     }
 
+    /// Keeps what is known of punches of which no end will be heard: the node ends.
+    func abandonPunches() async {
+        let punches = self.state.withLock { state in
+            defer { state.punches = [:] }
+            return state.punches
+        }
+        for (peer, progress) in punches { await self.abandoned(progress, with: peer) }
+    }
+
+    private func abandoned(_ progress: PunchProgress, with peer: PeerID) async {
+        let obstacle = self.punchObstacle(with: peer).map { "; \($0)" } ?? ""
+        let outcome = AttemptRecord.Outcome.unfinished("attempt \(progress.attempt) was under way when this node was done with the peer\(obstacle)")
+        await self.report(.ended(self.record(of: progress, with: peer, outcome)), about: peer)
+    }
+
+    private func record(of progress: PunchProgress, with peer: PeerID, _ outcome: AttemptRecord.Outcome) -> AttemptRecord {
+        AttemptRecord(
+            peer: peer, method: progress.method, addresses: progress.addresses, startedAt: progress.startedAt,
+            duration: ContinuousClock.now - progress.start, outcome: outcome,
+            network: self.state.withLock { $0.climbs[peer]?.network } ?? self.network, signaling: progress.backend)
+    }
+
     /// Turns what the hole puncher tells into attempts.
     func punchHappened(_ event: PunchEvent) async {
         let peer = event.peer
-        let network = self.state.withLock { $0.climbs[peer]?.network } ?? self.network
         let backend = event.signaling == PunchEvent.relaySignaling ? nil : event.signaling
         func record(_ progress: PunchProgress, _ outcome: AttemptRecord.Outcome) -> AttemptRecord {
-            AttemptRecord(
-                peer: peer, method: progress.method, addresses: progress.addresses, startedAt: progress.startedAt,
-                duration: ContinuousClock.now - progress.start, outcome: outcome, network: network, signaling: backend)
+            self.record(of: progress, with: peer, outcome)
         }
         func failed(_ cause: String) -> AttemptRecord.Outcome { .failed(backend.map { "agreed on over \($0): \(cause)" } ?? cause) }
         switch event.kind {
-        case .started(_, let punch):
+        case .started(let attempt, let punch):
             let method = TraversalMethod(punch, over: event.signaling)
             self.state.withLock { state in
-                var progress = PunchProgress(method)
+                var progress = PunchProgress(method, over: event.signaling)
+                progress.attempt = attempt
                 progress.hasFailed = state.punches[peer]?.hasFailed ?? false
                 state.punches[peer] = progress
                 guard state.punches.count > Self.maximumPunchCount, let oldest = state.punches.min(by: { $0.value.start < $1.value.start }) else { return }
@@ -267,13 +305,13 @@ extension NATTraversalManager {
         case .synchronized(_, let addresses):
             self.state.withLock { $0.punches[peer]?.addresses = addresses }
         case .attemptFailed(let attempt):
-            var progress = self.state.withLock { $0.punches[peer] } ?? PunchProgress(TraversalMethod(attempt.method, over: event.signaling))
+            var progress = self.state.withLock { $0.punches[peer] } ?? PunchProgress(TraversalMethod(attempt.method, over: event.signaling), over: event.signaling)
             progress.method = TraversalMethod(attempt.method, over: event.signaling)
             let obstacle = self.punchObstacle(with: peer).map { "; \($0)" } ?? ""
             await self.report(.ended(record(progress, failed("attempt \(attempt.number): \(LadderClimb.cause(attempt.error))\(obstacle)"))), about: peer)
             self.state.withLock { $0.punches[peer]?.hasFailed = true }
         case .succeeded(let connection, let punch, let duration):
-            var progress = self.state.withLock { $0.punches.removeValue(forKey: peer) } ?? PunchProgress(TraversalMethod(punch, over: event.signaling))
+            var progress = self.state.withLock { $0.punches.removeValue(forKey: peer) } ?? PunchProgress(TraversalMethod(punch, over: event.signaling), over: event.signaling)
             if progress.addresses.isEmpty { progress.start = .now - duration }
             progress.method = TraversalMethod(punch, over: event.signaling)
             progress.addresses = [connection.remoteAddress]
@@ -281,9 +319,10 @@ extension NATTraversalManager {
             await self.report(.connected(connection, by: progress.method), about: peer)
         case .failed(let error):
             let progress = self.state.withLock { $0.punches.removeValue(forKey: peer) }
+            if error.code == .closed, let progress { return await self.abandoned(progress, with: peer) }
             // Attempts that were made have told; the end of the node, and a punch beside another, are nobody's failure.
             guard progress?.hasFailed != true, ![.busy, .closed, .notRelayed].contains(error.code) else { return }
-            await self.report(.ended(record(progress ?? PunchProgress(TraversalMethod(.tcpHolePunch, over: event.signaling)), failed("\(error)"))), about: peer)
+            await self.report(.ended(record(progress ?? PunchProgress(TraversalMethod(.tcpHolePunch, over: event.signaling), over: event.signaling), failed("\(error)"))), about: peer)
         }
     }
 }

@@ -230,6 +230,7 @@ public final class NATTraversalManager: Service, Sendable {
         }
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
+        await self.abandonPunches()
         self.withdraw()
         self.hub.finish()
         self.changes.finish()

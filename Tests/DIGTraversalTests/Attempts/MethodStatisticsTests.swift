@@ -11,7 +11,7 @@ struct MethodStatisticsTests {
             peer: try KeyPair.generate().peerID, method: method, addresses: [], startedAt: 0, duration: .seconds(1), outcome: outcome, network: network)
     }
 
-    @Test("Successes and failures count, being overtaken does not")
+    @Test("Successes and failures count, being overtaken or given up does not")
     func counts() throws {
         var statistics = MethodStatistics()
         #expect(statistics.successProbability == 0.5)
@@ -19,6 +19,7 @@ struct MethodStatisticsTests {
         statistics.add(try self.record(.direct, .succeeded))
         statistics.add(try self.record(.direct, .failed("refused")))
         statistics.add(try self.record(.direct, .overtaken))
+        statistics.add(try self.record(.direct, .unfinished("enough")))
         #expect(statistics == MethodStatistics(attempts: 3, successes: 2, successDuration: .seconds(2)))
         #expect(statistics.successProbability == 0.6)
     }

@@ -32,8 +32,11 @@ struct LadderClimbTests {
             methods.map { .init(method: $0, addresses: [$0.isRelayed || $0.isPunch ? self.circuit : self.direct]) }, mode: mode, reports: reports)
     }
 
-    private func climb(_ rungs: [LadderStateMachine.Rung], mode: TraversalMode = .race, reports: Reports) throws -> LadderClimb {
+    private func climb(
+        _ rungs: [LadderStateMachine.Rung], mode: TraversalMode = .race, allowing methods: [TraversalMethod]? = nil, reports: Reports
+    ) throws -> LadderClimb {
         var configuration = LadderConfiguration()
+        configuration.preferredMethods = methods
         configuration.mode = mode
         configuration.stagger = .milliseconds(1)
         return LadderClimb(
@@ -220,9 +223,30 @@ struct LadderClimbTests {
         #expect(try await result.wait().method == .circuitRelay)
     }
 
-    @Test("Cancelled, it leaves no attempt running")
+    @Test("Where no relayed path is allowed, the one that a punch was agreed on over is no result, and is closed (NAT-18)", arguments: [TraversalMode.race, .sequential])
+    func relayForSignalingOnly(mode: TraversalMode) async throws {
+        let reports = Reports()
+        let rungs = [LadderStateMachine.Rung(method: .tcpHolePunch, addresses: [self.circuit])]
+        let climb = try self.climb(rungs, mode: mode, allowing: [.tcpHolePunch], reports: reports)
+        let result = SharedTask<TraversalResult>()
+        let running = Task { await climb.run(result: result) }
+        await self.dialer.dialed(self.circuit)
+        let carrier = ScriptedConnection(to: climb.peer, at: self.circuit)
+        self.dialer.open = carrier
+        self.dialer.answer(self.circuit, with: .success(carrier))
+        self.dialer.tell(.punchFailed(cause: "no way through"))
+        let error = await #expect(throws: TraversalError.self) { try await result.wait() }
+        #expect(error?.code == .allMethodsFailed)
+        #expect(error?.attempts.map(\.outcome) == [.failed("no way through")])
+        await running.value
+        #expect(carrier.isClosed)
+        #expect(reports.connected.withLock { $0.isEmpty })
+    }
+
+    @Test("Cancelled, it leaves no attempt running, and says of each that it was not over")
     func cancelled() async throws {
-        let climb = try self.climb([.direct, .circuitRelay], reports: Reports())
+        let reports = Reports()
+        let climb = try self.climb([.direct, .circuitRelay], reports: reports)
         let result = SharedTask<TraversalResult>()
         let running = Task { await climb.run(result: result) }
         result.started(running)
@@ -233,6 +257,9 @@ struct LadderClimbTests {
         await #expect(throws: CancellationError.self) { try await waiting.value }
         await running.value
         #expect(self.dialer.runningCount == 0)
+        let records = reports.records.withLock { $0 }
+        #expect(records.map(\.method) == [.direct, .circuitRelay])
+        #expect(records.allSatisfy { if case .unfinished = $0.outcome { true } else { false } })
     }
 }
 
@@ -354,5 +381,7 @@ final class ScriptedConnection: Connection {
         throw ConnectionError(.closed, "scripted")
     }
 
-    func close() async {}
+    private let closed = Mutex(false)
+    var isClosed: Bool { self.closed.withLock { $0 } }
+    func close() async { self.closed.withLock { $0 = true } }
 }

@@ -302,12 +302,67 @@ struct NATTraversalManagerTests {
             let climb = Task { try await a.manager.connect(to: b.peer, addresses: [b.address]) }
             try await eventually { a.swarm.statistics.pendingDials > 0 }
             await a.stop()
+            let record = try #require(await a.store.attempts(with: b.peer, limit: 9).first)
+            #expect(record.method == .direct && record.outcome == .unfinished("nobody waits for it any more"))
             await #expect(throws: ConnectionError(.closed, "")) { try await climb.value }
             await #expect(throws: ConnectionError(.closed, "")) { try await a.manager.connect(to: b.peer, addresses: [b.address]) }
             #expect(a.manager.isIdle)
             #expect(a.swarm.statistics.pendingDials == 0)
             #expect(!a.swarm.announcedAddresses.contains { $0.components.contains(.p2pCircuit) })
         }
+    }
+
+    @Test("Of a punch that is under way when the node ends it is kept that it was, and what is known of it")
+    func punchAtTheEnd() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("198.51.100.2")
+            let peer = try KeyPair.generate().peerID
+            await a.manager.punchHappened(PunchEvent(peer: peer, side: .responder, signaling: "relay", kind: .started(attempt: 2, method: .tcpSimultaneousOpen)))
+            await a.stop()
+            let record = try #require(await a.store.attempts(with: peer, limit: 9).first)
+            #expect(record.method == .tcpSimultaneousOpen)
+            guard case .unfinished(let cause) = record.outcome else { return #expect(Bool(false), "\(record)") }
+            #expect(cause.contains("attempt 2"))
+            #expect(record.description.hasPrefix("tcp-simultaneous-open: not over after "))
+        }
+    }
+
+    @Test("A relayed path carries nothing but the agreement on a punch where no relay is allowed, whoever opened it (NAT-18)")
+    func relayForSignalingOnly() async throws {
+        try await withLab { lab in
+            let relay = try await lab.relay("203.0.113.1")
+            let a = try await lab.node("198.51.100.2", relays: [relay]) { $0.ladder.budgets[.tcpHolePunch] = .milliseconds(300) }
+            // Refuses to punch.
+            let b = try await lab.node("192.0.2.3", behindNAT: true, relays: [relay]) { $0.ladder.preferredMethods = [.circuitRelay] }
+            let addresses = [b.address, b.circuit(through: relay)]
+            let error = await #expect(throws: TraversalError.self) {
+                try await a.manager.connect(to: b.peer, addresses: addresses, preferredMethods: ["tcp-hole-punch"])
+            }
+            #expect(error?.code == .allMethodsFailed && error?.attempts.map(\.method) == [.tcpHolePunch])
+            try await eventually { a.swarm.connection(to: b.peer) == nil }
+
+            #expect(try await a.manager.connect(to: b.peer, addresses: addresses, preferredMethods: ["circuit-relay"]).connection.isRelayed)
+            await #expect(throws: TraversalError.self) {
+                try await a.manager.connect(to: b.peer, addresses: addresses, preferredMethods: ["tcp-hole-punch"])
+            }
+            // Somebody else may need it.
+            #expect(a.swarm.connection(to: b.peer)?.isRelayed == true)
+        }
+    }
+
+    @Test("For a punch a single observer's word is enough; what is proven goes first, a guess of the port last")
+    func punchAddresses() throws {
+        func entry(_ address: Multiaddr, _ basis: ExternalAddress.Basis) -> ReachabilitySnapshot.Address {
+            .init(
+                external: ExternalAddress(address: address, listenAddress: address, basis: basis), state: .unknown, isIndependent: false, confidence: 0,
+                votes: [], refusals: 0, nextCheck: .now)
+        }
+        let addresses = try (1...4).map { try Multiaddr("/ip4/198.51.100.\($0)/tcp/4001") }
+        let evidence = TCPMapping.Evidence(observer: try Multiaddr("/ip4/203.0.113.1/tcp/4001"), local: addresses[0], external: addresses[1])
+        let snapshot = ReachabilitySnapshot(
+            overall: .unknown, addresses: [entry(addresses[2], .guessed), entry(addresses[3], .observed)], v2Servers: 0, v1Servers: 0,
+            tcpMapping: TCPMapping(behavior: .unknown, evidence: [evidence, evidence]))
+        #expect(NATTraversalManager.punchAddresses(snapshot, listening: [addresses[0]]) == [addresses[3], addresses[1], addresses[2], addresses[0]])
     }
 
     @Test("A node that is stopped before it ran closes all the same")

@@ -206,7 +206,8 @@ final class HolderDialer: Sendable {
             }
             let known = Set(addresses.keys)
             if self.asksConnectedPeers {
-                for connection in self.network.swarm.connections where !known.contains(connection.remotePeer) {
+                // Not over a path that is there for signaling only.
+                for connection in self.network.swarm.connections where !known.contains(connection.remotePeer) && self.network.traversal.serves(connection) {
                     if let reason = self.meetings?.reasonToLeaveOut(connection.remotePeer) {
                         self.note("\(connection.remotePeer)", .leftOut(reason))
                     } else {

@@ -23,6 +23,8 @@ public struct SQLiteAttemptStore: AttemptStore, Sendable {
             case .succeeded: ("succeeded", nil)
             case .failed(let cause): ("failed", cause)
             case .overtaken: ("overtaken", nil)
+            // The table knows three outcomes: the cause tells this one from the one before.
+            case .unfinished(let cause): ("overtaken", cause)
             }
         let milliseconds = Self.milliseconds(record.duration)
         var sums = MethodStatistics()
@@ -94,7 +96,7 @@ public struct SQLiteAttemptStore: AttemptStore, Sendable {
         let outcome: AttemptRecord.Outcome =
             switch try row.text("outcome") {
             case "succeeded": .succeeded
-            case "overtaken": .overtaken
+            case "overtaken": cause.map { .unfinished($0) } ?? .overtaken
             default: .failed(cause ?? "unknown")
             }
         return AttemptRecord(

@@ -63,7 +63,7 @@ struct WhyCommand: DigNatCommand {
         let mark = switch attempt.outcome {
             case .succeeded: "+"
             case .failed: "-"
-            case .overtaken: " "
+            case .overtaken, .unfinished: " "
         }
         let peer = namesPeer ? " \(attempt.peer)" : ""
         let addresses = attempt.addresses.isEmpty ? "" : "\n    " + attempt.addresses.map { TerminalText.singleLine($0.description) }.joined(separator: "\n    ")
@@ -79,6 +79,9 @@ struct WhyCommand: DigNatCommand {
         switch attempt.outcome {
         case .succeeded: event["outcome"] = "succeeded"
         case .overtaken: event["outcome"] = "overtaken"
+        case .unfinished(let cause):
+            event["outcome"] = "unfinished"
+            event["cause"] = .string(cause)
         case .failed(let cause):
             event["outcome"] = "failed"
             event["cause"] = .string(cause)

@@ -40,6 +40,9 @@ struct PathReport: Sendable {
         switch record.outcome {
         case .succeeded: event["outcome"] = "succeeded"
         case .overtaken: event["outcome"] = "overtaken"
+        case .unfinished(let cause):
+            event["outcome"] = "unfinished"
+            event["cause"] = .string(cause)
         case .failed(let cause):
             event["outcome"] = "failed"
             event["cause"] = .string(cause)

@@ -10,6 +10,8 @@ public struct AttemptRecord: Hashable, Sendable, CustomStringConvertible {
         case failed(String)
         /// Another method was faster.
         case overtaken
+        /// It was ended while nothing was known of its outcome; why, in a person's words. Neither a success nor a failure.
+        case unfinished(String)
     }
 
     public var peer: PeerID
@@ -48,6 +50,7 @@ public struct AttemptRecord: Hashable, Sendable, CustomStringConvertible {
         case .succeeded: "\(self.method.rawValue): connected in \(time)\(self.signaling.map { ", agreed on over \($0)" } ?? "")"
         case .failed(let cause): "\(self.method.rawValue): \(cause) (\(time))"
         case .overtaken: "\(self.method.rawValue): given up after \(time), another method was faster"
+        case .unfinished(let cause): "\(self.method.rawValue): not over after \(time): \(cause)"
         }
     }
 }

@@ -25,7 +25,7 @@ public struct MethodStatistics: Hashable, Sendable {
             self.successDuration += record.duration
         case .failed:
             self.attempts = self.attempts.addingReportingOverflow(1).partialValue
-        case .overtaken:
+        case .overtaken, .unfinished:
             break
         }
     }

@@ -83,6 +83,8 @@ struct LadderClimb: Sendable {
             result.finish(.success(TraversalResult(connection: connection, method: method, duration: clock.now - begin)))
         }
 
+        // A relayed path of this climb's own may be for talking only, and ends with it.
+        let wasConnected = self.dialer.connection(to: self.peer) != nil
         // What else connects to the peer is watched for from before the first attempt.
         let watcher = self.watch()
         let watch = Task {
@@ -115,7 +117,7 @@ struct LadderClimb: Sendable {
                 case .connected(let method):
                     if let connection = connections[method] { await connected(connection, by: method) }
                 case .fail:
-                    if let open = self.dialer.connection(to: self.peer) {
+                    if let open = self.dialer.connection(to: self.peer), !open.isRelayed || self.configuration.allowsRelayedPaths {
                         // It came about unnoticed.
                         await connected(open, by: open.isRelayed ? .circuitRelay : .direct)
                         continue
@@ -197,6 +199,13 @@ struct LadderClimb: Sendable {
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
         await watch.value
+        // Cancelled in the middle: what is left has been ended, and nothing will tell of it.
+        for method in running.keys.sorted(by: { $0.layer < $1.layer }) {
+            await ended(method, .unfinished("nobody waits for it any more"), isToldElsewhere: method.isPunch && running[method]?.isOwnPunch == true)
+        }
+        if !self.configuration.allowsRelayedPaths, !wasConnected, let open = self.dialer.connection(to: self.peer), open.isRelayed, open.role == .dialer {
+            await open.close()
+        }
         result.finish(.failure(CancellationError()))
     }
 

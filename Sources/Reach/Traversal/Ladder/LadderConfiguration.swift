@@ -11,6 +11,9 @@ public struct LadderConfiguration: Hashable, Sendable {
 
     public init() {}
 
+    /// Whether a relay may carry more than what is needed to agree on a punch.
+    public var allowsRelayedPaths: Bool { self.preferredMethods?.contains { $0.isRelayed } ?? true }
+
     public func budget(of method: TraversalMethod) -> Duration { self.budgets[method] ?? method.budget }
 
     /// The methods to try, in order.
