@@ -50,7 +50,7 @@ struct MatrixTests {
                 """)
         #expect(table.surprises == ["none -> symmetric: relay instead of direct (refused)"])
         #expect(table.summary == "2 of 3 pairs connect, 1 directly; 1 of 2 as the yardstick says; median time to direct 82 ms")
-        #expect(table.json.text.contains(#"{"event":"cell","a":"none","b":"symmetric","layer":"relay","direct":false,"connect_ms":120.0,"direct_ms":null,"#))
+        #expect(table.json.text.contains(#"{"event":"cell","a":"none","b":"symmetric","layer":"relay","direct":false,"connectMs":120.0,"directMs":null,"#))
     }
 
     @Test("repeats become the most frequent outcome with the median of its times")

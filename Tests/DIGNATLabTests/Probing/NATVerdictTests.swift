@@ -1,4 +1,5 @@
 import DIGCommandLine
+import Foundation
 import Testing
 
 @testable import DIGNATLab
@@ -25,7 +26,22 @@ struct NATVerdictTests {
         #expect(!verdict.isAsNamed)
         #expect(verdict.differences.contains("UDP mapping: address-and-port-dependent instead of endpoint-independent"))
         #expect(NATVerdict.table([verdict]).contains("NOT AS NAMED\n    UDP mapping: "))
-        #expect(verdict.json.text.hasPrefix(#"{"event":"verdict","home":"a","nat":"full-cone","as_named":false,"differences":["UDP mapping"#))
+        #expect(verdict.json.text.hasPrefix(#"{"event":"verdict","home":"a","nat":"full-cone","asNamed":false,"differences":["UDP mapping"#))
+    }
+
+    @Test("what the probes print has the keys of the verdict")
+    func reportKeys() throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let report = ProbeReport(udp: .blocked, tcp: TransportReport(isBlocked: false, keepsPort: true, external: []))
+        #expect(String(decoding: try encoder.encode(report), as: UTF8.self) == #"{"tcp":{"blocked":false,"external":[],"keepsPort":true},"udp":{"blocked":true,"external":[]}}"#)
+        #expect(try JSONDecoder().decode(ProbeReport.self, from: encoder.encode(report)) == report)
+        var punch = PunchReport.failed("x")
+        (punch.introducedMilliseconds, punch.punchedMilliseconds) = (1, 2)
+        #expect(
+            String(decoding: try encoder.encode(punch), as: UTF8.self)
+                == #"{"connected":false,"introduced":false,"introducedMs":1,"punchedMs":2,"reason":"x","refusals":0}"#)
+        #expect(try JSONDecoder().decode(PunchReport.self, from: encoder.encode(punch)) == punch)
     }
 
     @Test("behind a carrier the stricter of two NATs is expected, and the carrier's hairpin")

@@ -40,9 +40,9 @@ public struct MatrixCell: Hashable, Sendable {
     public var json: JSONObject {
         [
             "event": "cell", "a": .string(self.row.rawValue), "b": .string(self.column.rawValue), "layer": self.layer.map(JSONValue.string) ?? .null,
-            "direct": .boolean(self.isDirect), "connect_ms": self.connectMilliseconds.map(JSONValue.number) ?? .null,
-            "direct_ms": self.directMilliseconds.map(JSONValue.number) ?? .null, "expected": self.expectation.map(JSONValue.string) ?? .null,
-            "as_expected": self.isAsExpected.map(JSONValue.boolean) ?? .null, "agreeing": .integer(Int64(self.agreeing)),
+            "direct": .boolean(self.isDirect), "connectMs": self.connectMilliseconds.map(JSONValue.number) ?? .null,
+            "directMs": self.directMilliseconds.map(JSONValue.number) ?? .null, "expected": self.expectation.map(JSONValue.string) ?? .null,
+            "asExpected": self.isAsExpected.map(JSONValue.boolean) ?? .null, "agreeing": .integer(Int64(self.agreeing)),
             "repeats": .integer(Int64(self.repeats)), "detail": self.detail.map(JSONValue.string) ?? .null,
         ]
     }

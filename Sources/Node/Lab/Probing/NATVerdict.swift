@@ -105,12 +105,12 @@ public struct NATVerdict: Hashable, Sendable {
         func object(_ report: TransportReport) -> JSONValue {
             .object([
                 "blocked": .boolean(report.isBlocked), "mapping": report.mapping.map { .string($0.rawValue) } ?? .null,
-                "filtering": report.filtering.map { .string($0.rawValue) } ?? .null, "keeps_port": report.keepsPort.map(JSONValue.boolean) ?? .null,
+                "filtering": report.filtering.map { .string($0.rawValue) } ?? .null, "keepsPort": report.keepsPort.map(JSONValue.boolean) ?? .null,
                 "hairpins": report.hairpins.map(JSONValue.boolean) ?? .null, "external": .array(report.external.map(JSONValue.string)),
             ])
         }
         return [
-            "event": "verdict", "home": .string(self.home), "nat": .string(self.kind.rawValue), "as_named": .boolean(self.isAsNamed),
+            "event": "verdict", "home": .string(self.home), "nat": .string(self.kind.rawValue), "asNamed": .boolean(self.isAsNamed),
             "differences": .array(self.differences.map(JSONValue.string)), "udp": object(self.report.udp), "tcp": object(self.report.tcp),
             "udp6": self.report.udp6.map(object) ?? .null,
         ]

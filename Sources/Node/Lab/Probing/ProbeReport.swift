@@ -33,6 +33,12 @@ public struct TransportReport: Codable, Hashable, Sendable {
     /// Whether a datagram to a neighbour's external address comes back in; UDP only, both having sent.
     public var hairpins: Bool?
 
+    /// As in the verdict's event.
+    private enum CodingKeys: String, CodingKey {
+        case isBlocked = "blocked"
+        case mapping, filtering, keepsPort, local, external, hairpins
+    }
+
     static let blocked = TransportReport(isBlocked: true, external: [])
 
     /// One line.

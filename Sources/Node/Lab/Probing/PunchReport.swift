@@ -18,5 +18,13 @@ public struct PunchReport: Codable, Hashable, Sendable {
     public var refusals: Int
     public var reason: String?
 
+    private enum CodingKeys: String, CodingKey {
+        case isConnected = "connected"
+        case wasIntroduced = "introduced"
+        case introducedMilliseconds = "introducedMs"
+        case punchedMilliseconds = "punchedMs"
+        case via, local, peer, refusals, reason
+    }
+
     static func failed(_ reason: String) -> PunchReport { PunchReport(isConnected: false, wasIntroduced: false, refusals: 0, reason: reason) }
 }
