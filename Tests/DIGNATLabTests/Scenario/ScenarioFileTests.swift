@@ -75,25 +75,6 @@ struct ScenarioFileTests {
             ])
     }
 
-    @Test(
-        "a mistake is named",
-        arguments: [
-            ("[[home]]\nname = \"a\"\nnat = \"cone\"", "nat \"cone\"; one of none, no-inbound"), ("[[home]]\nname = \"a\"", "nat is missing"),
-            ("[[home]]\nname = \"a\"\nnat = \"none\"\nhairpni = true", "hairpni"), ("[[home]]\nname = 1\nnat = \"none\"", "name"), ("[[home]", "line 1"),
-            ("[[home]]\nname = \"a\"\nnat = \"symmetric\"\nhairpin = true", "can't hairpin"), ("[[home]]\nname = \"a\"\nnat = \"none\"\nipv6 = \"yes\"", "ipv6 \"yes\""),
-            ("[[step]]\nrun = [\"x\"]", "step 1: on (which host)"), ("[[step]]\nreboot = \"a\"\npause = 1", "exactly one of"), ("[[step]]", "exactly one of"),
-            ("[[step]]\non = \"a\"\nshell = \"x\"\nexpect = \"(\"", "no regular expression"), ("[[step]]\ncapture = \"a\"", "needs a file"),
-            ("[[home]]\nname = \"a\"\nnat = \"none\"\ndelay = nan", ""), ("delay = -1\n[[home]]\nname = \"a\"\nnat = \"none\"", "a delay of"),
-        ])
-    func mistakes(text: String, words: String) {
-        do throws(LabError) {
-            _ = try ScenarioFile(text: text, name: "x.toml")
-            #expect(words.isEmpty, "accepted: \(text)")
-        } catch {
-            #expect(error.message.contains(words), "\(error.message)")
-        }
-    }
-
     @Test("variables stand for what was saved, and an unknown one is an error")
     func variables() throws {
         var variables = ScenarioVariables(["relay.ip": "203.0.113.10"])

@@ -15,8 +15,6 @@ struct Blueprint: Hashable {
     static let probeAddresses = ["203.0.113.2", "203.0.113.3"]
     static let probeIPv6Addresses = ["2001:db8:0:1::2", "2001:db8:0:1::3"]
     static let stunPort: UInt16 = 3478
-    /// A /29 each out of 203.0.113.128/25.
-    static let maximumPublicHomes = 16
 
     let plan: LabPlan
     private(set) var routers: [Router] = []
@@ -58,7 +56,6 @@ struct Blueprint: Hashable {
                 self.addWire(near: (machine, "wan"), far: nil, link: home.link)
             }
             if !home.nat.translates {
-                guard publicHomes < Self.maximumPublicHomes else { throw LabError(.invalidPlan, "more than \(Self.maximumPublicHomes) homes with public addresses") }
                 router.publicNet = 128 + 8 * publicHomes
                 publicHomes += 1
             }

@@ -37,6 +37,9 @@ public struct HomePlan: Hashable, Sendable, Codable {
         self.link = link
     }
 
+    /// In seconds.
+    static let udpTimeouts = 1...86_400
+
     /// The names of its hosts.
     public var hostNames: [String] { (1...max(1, self.hostCount)).map { $0 == 1 ? self.name : "\(self.name)-\($0)" } }
 }

@@ -33,6 +33,8 @@ public struct ScenarioRunner: Sendable {
                     try await self.perform(step, in: lab, &variables, &background, &outcome)
                 } catch let error as LabError where error.code == .timedOut || error.code == .commandFailed {
                     outcome.failure = error.message
+                } catch let error as LabError {
+                    throw LabError(error.code, "step \(index + 1): \(error.message)")
                 }
                 outcome.duration = .now - start
                 outcomes.append(outcome)
@@ -58,6 +60,7 @@ public struct ScenarioRunner: Sendable {
             var run = run
             run.waitFor = try run.waitFor.map { text throws(LabError) in try variables.expand(text, asPattern: true) }
             run.expects = try run.expects.map { text throws(LabError) in try variables.expand(text, asPattern: true) }
+            for (name, pattern) in run.saves { run.saves[name] = try variables.expand(pattern, asPattern: true) }
             outcome.text = "\(run.host): \(command.joined(separator: " "))" + (run.isBackground ? " &" : "")
             if run.isBackground {
                 let process = try await lab.host(run.host).start(command)
@@ -84,7 +87,7 @@ public struct ScenarioRunner: Sendable {
         case .reboot(let home): try await lab.reboot(home)
         case .link(let name, let up): try await lab.setLink(of: name, up: up)
         case .capture(let host, let file, let filter):
-            background.append((step.name, try await lab.host(host).capture(to: try variables.expand(file), filter: filter)))
+            background.append((step.name, try await lab.host(host).capture(to: try variables.expand(file), filter: try variables.expand(filter))))
         case .pause(let duration): try await Task.sleep(for: duration)
         case .verify:
             let wrong = try await lab.verify().filter { !$0.isAsNamed }
