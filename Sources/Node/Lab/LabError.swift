@@ -6,7 +6,7 @@ public struct LabError: Error, Hashable, Sendable, CustomStringConvertible {
     public var message: String
 
     public struct Code: Hashable, Sendable {
-        private enum Value { case needsRoot, missingTool, invalidPlan, invalidScenario, unknownName, commandFailed, notReady, timedOut, stateUnusable, unsupported }
+        private enum Value { case needsRoot, missingTool, invalidPlan, invalidScenario, unknownName, programNotFound, commandFailed, notReady, timedOut, stateUnusable, unsupported }
         private let value: Value
         /// Namespaces and firewall rules are the administrator's: run as root.
         public static let needsRoot = Self(value: .needsRoot)
@@ -18,6 +18,8 @@ public struct LabError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let invalidScenario = Self(value: .invalidScenario)
         /// No such host, home or lab.
         public static let unknownName = Self(value: .unknownName)
+        /// There is no such program to run on a host.
+        public static let programNotFound = Self(value: .programNotFound)
         /// A command of the lab's own (`ip`, `nft`) failed; its words are in the message.
         public static let commandFailed = Self(value: .commandFailed)
         /// A daemon of the lab's own did not come up.
@@ -33,6 +35,21 @@ public struct LabError: Error, Hashable, Sendable, CustomStringConvertible {
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
+    }
+
+    /// There is no such part of a lab.
+    ///
+    /// - Parameters:
+    ///   - what: A host, a machine …
+    ///   - candidates: What there is; the closest is suggested.
+    public static func unknown(_ what: String, _ name: String, among candidates: [String]) -> LabError {
+        LabError(.unknownName, "there is no \(what) \"\(name)\"" + NameSuggestion.words(for: name, listing: candidates))
+    }
+
+    /// There is no such kind of NAT.
+    public static func unknownKind(_ name: String) -> LabError {
+        let names = NATKind.allCases.map(\.rawValue)
+        return LabError(.unknownName, "\"\(name)\" is no kind of NAT (natlab kinds lists them)" + NameSuggestion.words(for: name, among: names))
     }
 
     public static func == (lhs: LabError, rhs: LabError) -> Bool { lhs.code == rhs.code }

@@ -68,6 +68,17 @@ struct LabRecordTests {
         #expect(!other.isAlive)
     }
 
+    @Test("who needs a lab is one word")
+    func states() {
+        var record = self.record("abc23")
+        #expect(record.state == .inUse)
+        record.owner.startTicks += 1
+        #expect(record.state == .leftBehind)
+        record.isStanding = true
+        #expect(record.state == .standing)
+        #expect([LabRecord.State.standing, .inUse, .leftBehind].map(\.rawValue) == ["standing", "in-use", "left-behind"])
+    }
+
     @Test("the start of a process is read past any name, and a zombie has ended")
     func statFields() {
         let tail = (1...30).map(String.init).joined(separator: " ")

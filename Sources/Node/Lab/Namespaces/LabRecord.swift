@@ -16,6 +16,18 @@ public struct LabRecord: Codable, Hashable, Sendable {
     /// How often each router was rebooted, by machine; decides its external address.
     public var reboots: [String: Int]
 
+    /// Who needs the lab.
+    public enum State: String, Hashable, Sendable {
+        /// Kept for a person, until `natlab down`.
+        case standing
+        /// Its owner runs.
+        case inUse = "in-use"
+        /// Its owner died; `natlab down --all` removes it, and so does the next lab that is built.
+        case leftBehind = "left-behind"
+    }
+
+    public var state: State { self.isStanding ? .standing : self.owner.isAlive ? .inUse : .leftBehind }
+
     /// All namespaces of all labs begin with this.
     public static let namespacePrefix = "dnl-"
 

@@ -35,6 +35,12 @@ public enum NATKind: String, CaseIterable, Hashable, Sendable, Codable {
         .cgnatSymmetric, .udpBlocked, .webOnly,
     ]
 
+    /// The kind of this name, or of this short name.
+    public init?(named name: String) {
+        guard let kind = Self(rawValue: name) ?? Self.allCases.first(where: { $0.shortName == name }) else { return nil }
+        self = kind
+    }
+
     /// For column heads; at most 5 letters.
     public var shortName: String {
         switch self {

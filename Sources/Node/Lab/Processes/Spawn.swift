@@ -23,7 +23,7 @@ enum Spawn {
     private static let lock = Mutex(())
 
     /// - Parameters:
-    ///   - arguments: The first is looked up in `PATH`.
+    ///   - arguments: The first is looked up in `PATH`; a ``Tool`` also in the administrator's folders.
     ///   - newSession: Whether the child leaves our session (a daemon) instead of only getting a process group of its own.
     /// - Throws: ``LabError`` with `.missingTool` or `.commandFailed`.
     static func start(_ arguments: [String], environment: [String: String], output: Output, newSession: Bool = false) throws(LabError) -> Started {
@@ -79,12 +79,14 @@ enum Spawn {
         var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for pointer in argv + envp { free(pointer) } }
         var pid: pid_t = 0
-        let code = posix_spawnp(&pid, arguments.first ?? "", &actions, &attributes, &argv, &envp)
+        let name = arguments.first ?? ""
+        let tool = Tool(rawValue: name)
+        let code = posix_spawnp(&pid, tool?.path ?? name, &actions, &attributes, &argv, &envp)
         for descriptor in [out.write, err.write] where descriptor >= 0 { close(descriptor) }
         guard code == 0 else {
             for descriptor in [out.read, err.read] where descriptor >= 0 { close(descriptor) }
-            let reason = String(cString: strerror(code))
-            throw LabError(code == ENOENT ? .missingTool : .commandFailed, "\(arguments.first ?? "") could not be started: \(reason)")
+            if let tool, code == ENOENT { throw Tool.missing([tool]) }
+            throw LabError(code == ENOENT ? .missingTool : .commandFailed, "\(name) could not be started: \(String(cString: strerror(code)))")
         }
         return Started(pid: pid, standardOutput: out.read, standardError: err.read)
     }

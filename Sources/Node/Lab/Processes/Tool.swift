@@ -29,9 +29,21 @@ enum Tool: String, CaseIterable {
     /// - Throws: ``LabError`` with `.missingTool` that names every package missing.
     static func require(_ tools: [Tool]) throws(LabError) {
         let missing = tools.filter { $0.path == nil }
-        guard !missing.isEmpty else { return }
-        let packages = Set(missing.map(\.package)).sorted().joined(separator: " ")
-        throw LabError(.missingTool, "\(missing.map(\.rawValue).joined(separator: ", ")) not found; apt-get install \(packages)")
+        if !missing.isEmpty { throw self.missing(missing) }
+    }
+
+    static func missing(_ tools: [Tool]) -> LabError {
+        let packages = Set(tools.map(\.package)).sorted().joined(separator: " ")
+        return LabError(.missingTool, "\(tools.map(\.rawValue).joined(separator: ", ")) not found; apt-get install \(packages)")
+    }
+
+    /// Whether a program can be run under this name in this search path, as a shell would find it.
+    static func isProgram(_ name: String, in searchPath: String) -> Bool {
+        let candidates = name.contains("/") ? [name] : searchPath.split(separator: ":").map { "\($0)/\(name)" }
+        return candidates.contains { path in
+            var information = stat()
+            return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
+        }
     }
 
     /// Runs a command of the lab's own to its end, on the calling thread.

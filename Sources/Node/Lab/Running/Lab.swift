@@ -85,17 +85,20 @@ public actor Lab {
     /// - Parameter id: `nil` if there is only one standing.
     /// - Throws: ``LabError`` with `.unknownName`.
     public static func attach(_ id: String? = nil, options: LabOptions = LabOptions()) async throws(LabError) -> Lab {
-        guard self.isPermitted else { throw self.notPermitted }
+        try self.requireMeans()
         let store = LabStore.standard
         let record: LabRecord
         if let id {
-            guard let found = store.record(of: id) else { throw LabError(.unknownName, "there is no lab \"\(id)\"; natlab list shows those there are") }
+            guard LabRecord.isID(id), let found = store.record(of: id) else {
+                throw LabError.unknown("lab", id, among: store.records.map(\.id))
+            }
             record = found
         } else {
             let standing = store.records.filter(\.isStanding)
             guard let only = standing.first else { throw LabError(.unknownName, "no lab is standing; natlab up FILE builds one") }
             guard standing.count == 1 else {
-                throw LabError(.unknownName, "\(standing.count) labs are standing (\(standing.map(\.id).joined(separator: ", "))): say which with --lab")
+                throw LabError(
+                    .unknownName, "\(standing.count) labs are standing: \(standing.map(\.id).joined(separator: ", ")); say which (natlab down ID, --lab ID for the other commands)")
             }
             record = only
         }
@@ -139,6 +142,12 @@ public actor Lab {
             return dead.sorted()
         }
         return removed ?? []
+    }
+
+    /// - Throws: ``LabError`` with `.needsRoot` or `.missingTool` if this process can neither use labs nor take them down.
+    public static func requireMeans() throws(LabError) {
+        guard self.isPermitted else { throw self.notPermitted }
+        try Tool.require([.ip])
     }
 
     private static let notPermitted = LabError(.needsRoot, "a lab is made of network namespaces and firewall rules: run this as root (sudo natlab …)")
@@ -258,7 +267,7 @@ public actor Lab {
     /// - Throws: ``LabError`` with `.unknownName`, which lists the names there are.
     public func host(_ name: String) throws(LabError) -> LabHost {
         guard let address = self.blueprint.hosts.first(where: { $0.name == name }) else {
-            throw LabError(.unknownName, "there is no host \"\(name)\"; there are \(self.blueprint.hosts.map(\.name).joined(separator: ", "))")
+            throw LabError.unknown("host", name, among: self.blueprint.hosts.map(\.name))
         }
         return LabHost(address: address, lab: self)
     }
@@ -269,7 +278,7 @@ public actor Lab {
     /// The namespace of a host, or of a router (`NAME-gw`), `core` or `probe`.
     public func namespace(of machine: String) throws(LabError) -> String {
         guard self.blueprint.machines.contains(where: { $0.name == machine }) else {
-            throw LabError(.unknownName, "there is no \"\(machine)\"; there are \(self.blueprint.machines.map(\.name).joined(separator: ", "))")
+            throw LabError.unknown("machine", machine, among: self.blueprint.machines.map(\.name))
         }
         return self.record.prefix + machine
     }
@@ -288,10 +297,16 @@ public actor Lab {
     }
 
     /// What `natlab shell` becomes: a command line and its environment.
+    ///
+    /// - Throws: ``LabError`` with `.unknownName`, `.programNotFound` or `.stateUnusable`.
     public func shell(on machine: String, command: [String]) throws(LabError) -> (arguments: [String], environment: [String: String]) {
         let namespace = try self.namespace(of: machine)
+        let environment = self.environment(for: machine, adding: [:])
+        guard let program = command.first, Tool.isProgram(program, in: environment["PATH"] ?? "") else {
+            throw LabError(.programNotFound, "there is no program \"\(command.first ?? "")\" to run on \(machine)")
+        }
         try self.makeHome(of: machine)
-        return ([Tool.ip.path ?? Tool.ip.rawValue, "netns", "exec", namespace] + command, self.environment(for: machine, adding: [:]))
+        return ([Tool.ip.path ?? Tool.ip.rawValue, "netns", "exec", namespace] + command, environment)
     }
 
     private func makeHome(of host: String) throws(LabError) {
@@ -340,7 +355,7 @@ public actor Lab {
     private func router(_ name: String) throws(LabError) -> Router {
         guard let router = self.blueprint.router(named: name) else {
             let names = self.blueprint.plan.homes.map(\.name) + self.blueprint.plan.carriers.map(\.name)
-            throw LabError(.unknownName, "there is no home or carrier \"\(name)\"; there are \(names.joined(separator: ", "))")
+            throw LabError.unknown("home or carrier", name, among: names)
         }
         return router
     }
@@ -388,7 +403,9 @@ public actor Lab {
         if let router = self.blueprint.router(named: name) {
             (machineName, interface) = (router.machine, "wan")
         } else {
-            (machineName, interface) = (try self.host(name).name, "eth0")
+            let names = self.blueprint.plan.homes.map(\.name) + self.blueprint.plan.carriers.map(\.name) + self.blueprint.hosts.filter { $0.home != $0.name }.map(\.name)
+            guard names.contains(name) else { throw LabError.unknown("home, carrier or host", name, among: names) }
+            (machineName, interface) = (name, "eth0")
         }
         try await self.setInterface(interface, of: machineName, up: up)
     }
@@ -427,7 +444,7 @@ public actor Lab {
     public func verify(homes: [String]? = nil, onVerdict: @Sendable (NATVerdict) -> Void = { _ in }) async throws -> [NATVerdict] {
         let original = self.record.plan.homes
         for name in homes ?? [] where !original.contains(where: { $0.name == name }) {
-            throw LabError(.unknownName, "there is no home \"\(name)\"; there are \(original.map(\.name).joined(separator: ", "))")
+            throw LabError.unknown("home", name, among: original.map(\.name))
         }
         let measured = original.filter { homes?.contains($0.name) ?? true }
         var verdicts: [Int: NATVerdict] = [:]

@@ -23,28 +23,40 @@ struct MatrixCommand: LabCommand {
     @Option(help: "One way on each home's line, in milliseconds.") var delay = 15.0
     @Option(help: "Measure each pair so often.") var repeats = 1
     @Option(help: "Pairs at the same time.") var parallel = 4
-    @Option(help: "Seconds a punch is tried.") var limit = 4.0
-    @Option(help: "KiB to transfer.") var size = 20_480
+    @Option(help: "Seconds a punch is tried; with --probe. Default: 4") var limit: Double?
+    @Option(help: "KiB to transfer; without --probe. Default: 20480") var size: Int?
     @Flag(help: "Do not measure the NATs first.") var noVerify = false
     @Flag(help: "One JSON object a line; the last holds the whole matrix.") var json = false
 
+    func validate() throws {
+        func check<Value: Comparable>(_ name: String, _ value: Value, _ range: ClosedRange<Value>) throws {
+            guard range.contains(value) else { throw ValidationError("--\(name): from \(range.lowerBound) to \(range.upperBound), not \(value)") }
+        }
+        try check("delay", self.delay, 0...5000)
+        try check("repeats", self.repeats, 1...100)
+        try check("parallel", self.parallel, 1...64)
+        try check("limit", self.limit ?? 4, 0.1...60)
+        try check("size", self.size ?? 1, 1...1_048_576)
+        if self.limit != nil, self.probe == nil { throw ValidationError("--limit is for --probe") }
+        if self.size != nil, self.probe != nil { throw ValidationError("--size is for transfers, --probe makes none") }
+        _ = try (Self.kinds("rows", self.rows), Self.kinds("columns", self.columns))
+    }
+
     func execute(_ output: Output) async throws {
         #if os(Linux)
-        let rows = try Self.kinds(self.rows) ?? NATKind.matrixRows
-        let columns = try Self.kinds(self.columns) ?? rows
-        guard (0...5000).contains(self.delay), (1...100).contains(self.repeats), (1...64).contains(self.parallel), (0.1...60).contains(self.limit), (1...1_048_576).contains(self.size)
-        else { throw ValidationError("out of range: --delay 0…5000, --repeats 1…100, --parallel 1…64, --limit 0.1…60, --size 1…1048576") }
+        let rows = try Self.kinds("rows", self.rows) ?? NATKind.matrixRows
+        let columns = try Self.kinds("columns", self.columns) ?? rows
         let measurement: Measurement =
             switch self.probe {
             case .tcpPunch: .punch(.tcp)
             case .udpPunch: .punch(.udp)
-            case nil: .product(ProductCommands(), byteCount: self.size * 1024)
+            case nil: .product(ProductCommands(), byteCount: (self.size ?? 20_480) * 1024)
             }
         var matrix = Matrix(rows: rows, columns: columns, measurement: measurement)
         matrix.delay = .microseconds(Int64(self.delay * 1000))
         matrix.repeats = self.repeats
         matrix.parallel = self.parallel
-        matrix.punchTimeLimit = .milliseconds(Int64(self.limit * 1000))
+        matrix.punchTimeLimit = .milliseconds(Int64((self.limit ?? 4) * 1000))
         let verifies = !self.noVerify
         let configured = matrix
         let table = try await Lab.with(matrix.plan, options: LabOptions(title: "matrix", progress: output.progress)) { lab in
@@ -75,13 +87,14 @@ struct MatrixCommand: LabCommand {
         #endif
     }
 
-    static func kinds(_ text: String?) throws -> [NATKind]? {
+    static func kinds(_ option: String, _ text: String?) throws -> [NATKind]? {
         guard let text else { return nil }
-        return try text.split(separator: ",").map { name in
-            guard let kind = NATKind(rawValue: String(name)) ?? NATKind.allCases.first(where: { $0.shortName == name }) else {
-                throw ValidationError("\"\(name)\" is no kind of NAT; natlab kinds lists them")
-            }
-            return kind
+        var kinds: [NATKind] = []
+        for name in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let kind = NATKind(named: String(name)) else { throw ValidationError("--\(option): \(LabError.unknownKind(String(name)).message)") }
+            guard !kinds.contains(kind) else { throw ValidationError("--\(option): \(kind.rawValue) is there twice") }
+            kinds.append(kind)
         }
+        return kinds
     }
 }

@@ -47,9 +47,13 @@ struct DownCommand: LabCommand {
     @Flag(help: "Instead: remove what is left of labs whose owner died. Standing labs and those in use stay.") var all = false
     @Argument(help: "Its ID; not needed if only one stands.") var lab: String?
 
+    func validate() throws {
+        if self.all, let lab = self.lab { throw ValidationError("either --all or an ID: \(lab)") }
+    }
+
     func execute(_ output: Output) async throws {
         #if os(Linux)
-        guard Lab.isPermitted else { throw LabError(.needsRoot, "labs belong to root: run this as root (sudo natlab down …)") }
+        try Lab.requireMeans()
         if self.all {
             let removed = await Lab.removeLeftovers()
             output.result(removed.isEmpty ? "nothing was left behind" : "removed \(removed.joined(separator: ", "))")
@@ -74,11 +78,17 @@ struct ListCommand: LabCommand {
         guard Lab.isPermitted else { throw LabError(.needsRoot, "labs belong to root: run this as root (sudo natlab list)") }
         let records = Lab.records
         for record in records {
-            let state = record.isStanding ? "standing" : record.owner.isAlive ? "in use by process \(record.owner.pid)" : "left behind (natlab down --all)"
+            let state = record.state
+            // What to do about it.
+            let next = state == .leftBehind ? "natlab down --all" : nil
             if self.json {
-                output.event(["event": "lab", "lab": .string(record.id), "state": .string(state), "title": .string(record.title), "created": .string(record.created.ISO8601Format())])
+                output.event([
+                    "event": "lab", "lab": .string(record.id), "state": .string(state.rawValue), "pid": state == .inUse ? .integer(Int64(record.owner.pid)) : .null,
+                    "title": .string(record.title), "created": .string(record.created.ISO8601Format()), "next": next.map(JSONValue.string) ?? .null,
+                ])
             } else {
-                output.result("\(record.id)  \(TerminalText.padded(state, to: 32))  \(TerminalText.singleLine(record.title))")
+                let note = state == .inUse ? "  (process \(record.owner.pid))" : next.map { "  → \($0)" } ?? ""
+                output.result("\(record.id)  \(TerminalText.padded(state.rawValue, to: 11))  \(TerminalText.singleLine(record.title))\(note)")
             }
         }
         if records.isEmpty, !self.json { output.result("no labs") }
@@ -121,8 +131,7 @@ struct ExecCommand: LabCommand {
         #if os(Linux)
         let lab = try await Lab.attach(lab)
         let (arguments, environment) = try await lab.shell(on: host, command: command)
-        // Ctrl-C is the program's again.
-        for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_DFL) }
+        Interruption.restoreDefaults()
         let argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         let envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         execve(arguments[0], argv, envp)
@@ -204,12 +213,26 @@ struct PlanCommand: LabCommand {
         commandName: "plan", abstract: "Shows the commands and rules a scenario's lab would be made of; builds nothing.")
 
     @Argument(help: "A scenario file, or a kind of NAT.", completion: .file(extensions: ["toml"])) var what: String
-    @Argument(help: "Only this machine: a host, alice-gw, core.") var machine: String?
+    @Argument(help: "Only this machine: a host, alice-gw, core; or the word namespaces.") var machine: String?
 
     func execute(_ output: Output) async throws {
-        let plan = try NATKind(rawValue: self.what).map { LabPlan(homes: [HomePlan("home", nat: $0)]) } ?? ScenarioFile.read(self.what).plan
-        for (name, script) in try plan.scripts() where self.machine == nil || self.machine == name {
+        let scripts = try self.plan.scripts()
+        if let machine = self.machine, !scripts.contains(where: { $0.machine == machine }) {
+            throw LabError.unknown("machine", machine, among: scripts.map(\.machine))
+        }
+        for (name, script) in scripts where self.machine == nil || self.machine == name {
             output.result("# ---- \(name)\n\(script)")
+        }
+    }
+
+    private var plan: LabPlan {
+        get throws {
+            if let kind = NATKind(named: self.what) { return LabPlan(homes: [HomePlan("home", nat: kind)]) }
+            // A word is meant to be a kind.
+            guard self.what.contains(where: { $0 == "/" || $0 == "." }) || FileManager.default.fileExists(atPath: self.what) else {
+                throw LabError.unknownKind(self.what)
+            }
+            return try ScenarioFile.read(self.what).plan
         }
     }
 }

@@ -14,6 +14,10 @@ struct VerifyCommand: LabCommand {
     @Option(help: "A standing lab.") var lab: String?
     @Argument(help: "A scenario file.", completion: .file(extensions: ["toml"])) var file: String?
 
+    func validate() throws {
+        if self.lab != nil, let file = self.file { throw ValidationError("either --lab or a scenario file: \(file)") }
+    }
+
     func execute(_ output: Output) async throws {
         #if os(Linux)
         let options = LabOptions(title: self.file ?? "verify", progress: output.progress)
@@ -24,6 +28,7 @@ struct VerifyCommand: LabCommand {
                 output.progress("\(verdict.home): \(verdict.isAsNamed ? "ok" : "NOT AS NAMED")")
             }
             let wrong = verdicts.count { !$0.isAsNamed }
+            output.event(["event": "verified", "ok": .boolean(wrong == 0), "homes": .integer(Int64(verdicts.count)), "wrong": .integer(Int64(wrong))])
             if !output.isJSON {
                 output.result(NATVerdict.table(verdicts))
                 output.result(wrong == 0 ? "all \(verdicts.count) as named" : "\(wrong) of \(verdicts.count) NOT as named")

@@ -1,9 +1,8 @@
 import ArgumentParser
 import DIGNATLab
-import Dispatch
 import Foundation
 
-/// A command whose failures become one line and an exit code, and that Ctrl-C ends in order.
+/// A command whose failures become one line and an exit code, and that a signal ends in order.
 protocol LabCommand: AsyncParsableCommand, Sendable {
     var json: Bool { get }
     func execute(_ output: Output) async throws
@@ -14,29 +13,22 @@ extension LabCommand {
 
     func run() async throws {
         let output = Output(isJSON: self.json)
-        let work = Task { try await self.execute(output) }
-        // The first signal cancels: whoever built a lab takes it down. The second means it.
-        let numbers: [Int32] = [SIGINT, SIGTERM, SIGHUP]
-        let sources = numbers.map { number -> any DispatchSourceSignal in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
-                if work.isCancelled { Foundation.exit(ExitStatus.interrupted.rawValue) }
-                output.progress("taking the lab down (again to leave at once; natlab down --all cleans up then)")
-                work.cancel()
-            }
-            source.resume()
-            return source
-        }
-        defer { for source in sources { source.cancel() } }
-        do {
-            try await work.value
-        } catch let error as LabError {
+        let (signal, result) = await Interruption.run(
+            { try await self.execute(output) },
+            onFirst: { output.progress("taking the lab down (again to leave at once; natlab down --all cleans up then)") },
+            onSecond: { output.interrupted(ExitStatus(signal: $0), "left at once; natlab down --all cleans up") })
+        switch (result, signal) {
+        case (.success, _): return
+        case (.failure(let error), let signal?) where !(error is ExitCode):
+            // Whatever it broke off with, the signal was the reason.
+            let status = ExitStatus(signal: signal)
+            output.interrupted(status, "interrupted")
+            throw ExitCode(status.rawValue)
+        case (.failure(let error as LabError), _):
             let status = ExitStatus(error)
             output.failure(error.message, status: status)
             throw ExitCode(status.rawValue)
-        } catch is CancellationError {
-            throw ExitCode(ExitStatus.interrupted.rawValue)
+        case (.failure(let error), _): throw error
         }
     }
 }

@@ -8,7 +8,8 @@ struct Output: Sendable {
 
     /// A line of the result.
     func result(_ text: String) {
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+        // A reader that has gone away misses the rest; the lab is taken down in order.
+        try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
     }
 
     /// One object a line, only with `--json`.
@@ -18,11 +19,18 @@ struct Output: Sendable {
 
     /// What is being done, on standard error.
     func progress(_ text: String) {
-        FileHandle.standardError.write(Data("natlab: \(text)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("natlab: \(text)\n".utf8))
     }
 
     func failure(_ message: String, status: ExitStatus) {
-        self.event(["event": "error", "exit": .integer(Int64(status.rawValue)), "message": .string(message)])
+        self.last(message, status)
         self.progress(message)
+    }
+
+    /// Ended by a signal; whoever sent it needs no message but the event.
+    func interrupted(_ status: ExitStatus, _ message: String) { self.last(message, status) }
+
+    private func last(_ message: String, _ status: ExitStatus) {
+        self.event(["event": "error", "exit": .integer(Int64(status.rawValue)), "code": .string(status.name), "message": .string(message)])
     }
 }
