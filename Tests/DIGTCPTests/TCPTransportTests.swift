@@ -242,6 +242,10 @@ struct TCPTransportTests {
         let listener = try await self.listen(TCPTransport(group: self.group), on: "\(gone.address)", remotes: remotes)
         let channel = try await punch.value
         #expect(made.all.count == 1)
+        #if os(Linux)
+        let control = try await #require(channel as? any SocketOptionProvider).congestionControl.get()
+        #expect(!control.modelsPath)
+        #endif
         // Before it is closed: nothing was said, so its end is a reset, which a listener that has not accepted it yet never sees.
         try await remotes.first { $0 == own.address }
         try await channel.close()

@@ -22,7 +22,12 @@ final class PunchedSocketHandler: ChannelInboundHandler, RemovableChannelHandler
 
     static func install(on channel: any Channel) -> EventLoopFuture<Void> {
         guard let options = channel as? any SocketOptionProvider else { return channel.eventLoop.makeSucceededVoidFuture() }
-        return options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).flatMapThrowing {
+        #if os(Linux)
+        let isFresh = options.forgetRoundTrip()
+        #else
+        let isFresh = channel.eventLoop.makeSucceededVoidFuture()
+        #endif
+        return isFresh.flatMap { options.setSoLinger(linger(l_onoff: 1, l_linger: 0)) }.flatMapThrowing {
             try channel.pipeline.syncOperations.addHandler(PunchedSocketHandler(), position: .first)
         }
     }
