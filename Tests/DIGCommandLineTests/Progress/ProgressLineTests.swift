@@ -19,18 +19,29 @@ struct ProgressLineTests {
                 == "holiday-pictures.tar.gz  41% ▕████████████████▊                       ▏  1.26 GiB of 3.00 GiB  112 MiB/s  0:16 left  3 peers  TCP direct")
     }
 
-    @Test("drops the path, the byte counts, the peers, the bar, the time left as the terminal narrows")
+    @Test("drops the byte counts, the peers, the bar, the time left, the rate as the terminal narrows, and the path last")
     func narrows() {
         #expect(self.line(100) == "holiday-….gz  41% ▕█████▉        ▏  1.26 GiB of 3.00 GiB  112 MiB/s  0:16 left  3 peers  TCP direct")
-        #expect(self.line(84).contains("1.26 GiB of"))
-        #expect(!self.line(84).contains("TCP direct"))
-        #expect(self.line(64).contains("3 peers"))
-        #expect(!self.line(64).contains("1.26 GiB"))
-        #expect(self.line(52).contains("▕"))
-        #expect(!self.line(52).contains("peers"))
-        #expect(!self.line(40).contains("▕"))
-        #expect(self.line(40).contains("0:16 left"))
+        #expect(!self.line(84).contains("1.26 GiB of"))
+        #expect(self.line(84).contains("3 peers"))
+        #expect(!self.line(64).contains("peers"))
+        #expect(self.line(64).contains("▕"))
+        #expect(!self.line(52).contains("▕"))
+        #expect(self.line(52).contains("0:16 left"))
+        #expect(!self.line(46).contains("left"))
+        #expect(self.line(46).contains("112 MiB/s"))
+        for columns in 32...140 { #expect(self.line(columns).contains("TCP direct"), "\(columns)") }
         #expect(self.line(20).contains("41%"))
+    }
+
+    @Test(
+        "80 columns have room for how the bytes travel, or what is waited for, beside rate and time left",
+        arguments: ["TCP through the NAT", "TCP through a mapped port", "WebSocket on this network", "waiting for a holder", "relayed"])
+    func words(words: String) {
+        let long = ProgressSnapshot(.receiving, name: "holiday-pictures.tar.gz", byteCount: 1_352_663_040, total: 3_221_225_472, peers: 12, path: words)
+        let line = ProgressLine.bar(long, rate: 1_072_693_248, timeLeft: .seconds(35_999), terminal: Terminal(isInteractive: true, columns: 80))
+        #expect(line.hasSuffix("  \(words)"))
+        #expect(line.contains("1023 MiB/s") && line.contains("9:59:59 left"))
     }
 
     @Test("never reaches the last column", arguments: 20...200)

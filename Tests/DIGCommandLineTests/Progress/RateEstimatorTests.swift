@@ -22,7 +22,7 @@ struct RateEstimatorTests {
         for second in 0...10 { estimator.record(UInt64(second) * 1000, at: self.start + .seconds(second)) }
         estimator.record(10_000, at: self.start + .seconds(14))
         #expect(estimator.rate(at: self.start + .seconds(14)) == 0)
-        #expect(estimator.timeLeft(until: 20_000, at: self.start + .seconds(14)) != nil)
+        #expect(estimator.timeLeft(until: 20_000, at: self.start + .seconds(14)) == nil, "what came before says nothing of when it goes on")
         estimator.record(10_000, at: self.start + .seconds(60))
         estimator.record(10_000, at: self.start + .seconds(90))
         #expect(estimator.timeLeft(until: 20_000, at: self.start + .seconds(90)) == nil)
@@ -46,5 +46,17 @@ struct RateEstimatorTests {
         #expect(estimator.rate(at: self.start + .seconds(11)) == nil)
         estimator.record(6, at: self.start)
         #expect(estimator.rate(at: self.start) == nil)
+    }
+
+    @Test("the time left is not guessed from what came before a halt")
+    func halted() {
+        var estimator = RateEstimator()
+        let start = ContinuousClock.now
+        for second in 0...5 { estimator.record(UInt64(second) * 1000, at: start + .seconds(second)) }
+        #expect(estimator.timeLeft(until: 10_000, at: start + .seconds(5)) == .seconds(5))
+        for second in 6...9 { estimator.record(5000, at: start + .seconds(second)) }
+        #expect(estimator.timeLeft(until: 10_000, at: start + .seconds(9)) == nil)
+        estimator.record(7000, at: start + .seconds(10))
+        #expect(estimator.timeLeft(until: 10_000, at: start + .seconds(10)) != nil)
     }
 }

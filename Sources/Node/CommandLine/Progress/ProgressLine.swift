@@ -7,8 +7,8 @@ public enum ProgressLine {
 
     /// A line with a bar that fits `terminal`.
     ///
-    /// When the terminal is narrow, first the path goes, then the byte counts, the peers, the bar, the time left; the name is
-    /// cut, and the percentage stays to the end.
+    /// When the terminal is narrow, first the byte counts go, then the peers, the bar, the time left, the rate; the name is
+    /// cut. How the bytes travel, or what is waited for, stays as long as there is room beside the percentage, which stays to the end.
     public static func bar(_ snapshot: ProgressSnapshot, rate: Double?, timeLeft: Duration?, terminal: Terminal) -> String {
         let columns = terminal.columns - 1  // the last column would wrap on some terminals
         let ellipsis = terminal.drawsUnicode ? "…" : "~"
@@ -25,11 +25,11 @@ public enum ProgressLine {
         let wantedName = min(TerminalText.width(of: name), Self.minimumNameWidth)
         // name, space, percentage, space, bar with its two ends
         func needed(bar: Bool) -> Int { wantedName + 1 + head.count + (bar ? 1 + Self.minimumBarWidth + 2 : 0) + width(details) }
-        for rank in [Detail.Rank.path, .bytes, .peers] where needed(bar: true) > columns {
+        for rank in [Detail.Rank.bytes, .peers] where needed(bar: true) > columns {
             details.removeAll { $0.rank == rank }
         }
         let hasBar = needed(bar: true) <= columns
-        for rank in [Detail.Rank.timeLeft, .rate] where needed(bar: hasBar) > columns {
+        for rank in [Detail.Rank.timeLeft, .rate, .path] where needed(bar: hasBar) > columns {
             details.removeAll { $0.rank == rank }
         }
 

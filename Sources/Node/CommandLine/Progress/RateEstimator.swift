@@ -38,9 +38,9 @@ public struct RateEstimator: Sendable {
         return Double(last.byteCount - begin.byteCount) / elapsed
     }
 
-    /// `nil` while nothing moves.
+    /// `nil` while nothing moves: what came before says nothing of when it goes on.
     public func timeLeft(until total: UInt64, at now: Instant) -> Duration? {
-        guard let last = self.samples.last, let rate = self.rate(at: now, window: Self.etaWindow), rate >= 1 else { return nil }
+        guard let recent = self.rate(at: now), recent >= 1, let last = self.samples.last, let rate = self.rate(at: now, window: Self.etaWindow), rate >= 1 else { return nil }
         guard last.byteCount < total else { return .zero }
         let seconds = Double(total - last.byteCount) / rate
         return .seconds(min(seconds, 1e9))
