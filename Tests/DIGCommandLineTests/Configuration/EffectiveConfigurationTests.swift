@@ -52,7 +52,7 @@ struct EffectiveConfigurationTests {
     @Test("an invalid value names its origin; on the command line it is a usage error")
     func invalid() throws {
         let flag = try #require(throws: ConfigurationError.self) { try self.resolve(flags: [.maximumConnections: "many"]) }
-        #expect(flag.description == "--max-connections: max-connections must be a number from 1 to 10000, not \"many\"")
+        #expect(flag.description == "--max-connections: must be a number from 1 to 10000, not \"many\"")
         #expect(flag.failure.status == .usage)
         let variable = try #require(throws: ConfigurationError.self) { try self.resolve(environment: ["HOME": "/h", "DIG_NAT_LOCAL_DISCOVERY": "maybe"]) }
         #expect(variable.description == "environment DIG_NAT_LOCAL_DISCOVERY: local-discovery must be true or false, not \"maybe\"")

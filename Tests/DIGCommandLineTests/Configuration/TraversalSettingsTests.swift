@@ -69,6 +69,7 @@ struct TraversalSettingsTests {
             (Setting.relayDuty, "sometimes", "one of auto, always, never"), (.traversalMode, "sequential", "one of race, dual-role, whitepaper"),
             (.relayDuty, "", "one of auto, always, never"), (.relayDuty, "Always", "one of auto, always, never"),
             (.methods, "direct,teleport", "some of local, direct, upnp, "), (.methods, "direct;upnp", "some of local, direct, upnp, "),
+            (.methods, "direct,,upnp", "some of local, direct, upnp, "), (.methods, "direct,", "some of local, direct, upnp, "), (.methods, "direct,direct", "some of local, direct, upnp, "),
         ])
     func wrongWord(setting: Setting, text: String, expected: String) throws {
         let error = try #require(throws: ConfigurationError.self) { try self.resolve(flags: [setting: text]) }

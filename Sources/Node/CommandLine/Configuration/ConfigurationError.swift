@@ -13,7 +13,8 @@ public enum ConfigurationError: Error, Hashable, Sendable, CustomStringConvertib
         case .malformed(let path, let line, let column, let reason): "\(path):\(line):\(column): \(reason)"
         case .unknownKey(let path, let line, let key, _): "\(path)\(line.map { ":\($0)" } ?? ""): there is no setting \"\(key)\""
         case .invalidValue(let origin, let setting, let expected, let found):
-            "\(origin): \(setting.key) must be \(expected), not \(found)"
+            // The flag says itself which setting it is.
+            if case .flag = origin { "\(origin): must be \(expected), not \(found)" } else { "\(origin): \(setting.key) must be \(expected), not \(found)" }
         case .noHome(let setting): "no value for \(setting.key): the environment has neither HOME nor an XDG directory"
         }
     }
@@ -28,7 +29,7 @@ public enum ConfigurationError: Error, Hashable, Sendable, CustomStringConvertib
             case .unknownKey: "take the line out; all settings: dig-nat config"
             case .invalidValue(.flag(let flag), _, _, _): "see the help text of \(flag)"
             case .invalidValue: "correct it; all settings: dig-nat config"
-            case .noHome(let setting): "give --\(setting.key), or set HOME"
+            case .noHome(let setting): "give \(setting.flag), or set HOME"
             }
         var status = CommandStatus.configuration
         if case .invalidValue(.flag, _, _, _) = self { status = .usage }

@@ -27,7 +27,7 @@ public struct EffectiveConfiguration: Hashable, Sendable {
         for setting in Setting.allCases {
             let variable = setting.environmentVariable
             if let text = flags[setting] {
-                entries[setting] = try Self.entry(text, setting, .flag("--\(setting.key)"))
+                entries[setting] = try Self.entry(text, setting, .flag(setting.flag))
             } else if let text = environment[variable], !(text.isEmpty && setting.kind != .addresses) {
                 entries[setting] = try Self.entry(text, setting, .environment(variable: variable))
             } else if let entry = file?.entries[setting] {

@@ -66,6 +66,8 @@ public enum Setting: String, CaseIterable, Hashable, Sendable {
     }
 
     public var key: String { self.rawValue }
+    /// One address follows each, so that the flag of a list may be in the singular.
+    public var flag: String { self == .relays ? "--relay" : "--\(self.key)" }
     public var environmentVariable: String {
         Self.environmentPrefix + String(self.rawValue.uppercased().map { $0 == "-" ? "_" : $0 })
     }

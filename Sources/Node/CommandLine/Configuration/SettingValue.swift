@@ -57,8 +57,13 @@ public enum SettingValue: Hashable, Sendable {
             guard choices.contains(text) else { throw SettingTextError(expected: "one of " + choices.joined(separator: ", ")) }
             self = .choice(text)
         case .words(let choices):
-            let words = text.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init)
-            guard words.allSatisfy(choices.contains) else { throw SettingTextError(expected: "some of " + choices.joined(separator: ", ")) }
+            let words = text.split(separator: ",", omittingEmptySubsequences: text.isEmpty).flatMap { part in
+                // An empty place between two commas is a word, and none of the choices.
+                part.isEmpty ? [""] : part.split(separator: " ").map(String.init)
+            }
+            guard words.allSatisfy(choices.contains), Set(words).count == words.count else {
+                throw SettingTextError(expected: "some of \(choices.joined(separator: ", ")), each once")
+            }
             self = .words(words)
         case .name: self = .name(text)
         }
