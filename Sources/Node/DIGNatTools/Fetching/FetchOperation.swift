@@ -6,6 +6,12 @@ import DIGStorage
 import DIGTransfer
 import NIOCore
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// One fetch of a content that is known by its hash: looks for holders, learns from them what the content is, and has it transferred.
 ///
 /// The search for holders runs exactly as long as the fetch. To be run once.
@@ -221,10 +227,28 @@ struct FetchOperation: Sendable {
         self.holders.forward(add: { download.add($0) }, remove: { download.remove($0) })
         self.reporter.readable.finish()
         let result = try await self.reporting(download.progress) { try await download.run() }
+        let isMade = try result.listing.entries.isEmpty && Self.makeEmptyFolder(result.path)
         return FetchResult(
             contentHash: target.contentHash, path: result.path, byteCount: result.listing.totalByteCount, fileCount: result.listing.entries.count,
-            resumedByteCount: 0, wasPresent: result.presentFileCount == result.listing.entries.count, sha256: nil, peers: result.peers,
+            resumedByteCount: 0, wasPresent: !isMade && result.presentFileCount == result.listing.entries.count, sha256: nil, peers: result.peers,
             failures: result.failures, duration: result.duration)
+    }
+
+    /// A folder without files is made by none of them.
+    ///
+    /// - Returns: Whether it was not there.
+    private static func makeEmptyFolder(_ path: String) throws(TransferError) -> Bool {
+        var isDirectory = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
+            guard isDirectory else { throw TransferError(.alreadyExists, "\(path) exists already: choose another name or move it away") }
+            return false
+        }
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw TransferError(.notWritable, "the folder \(path) cannot be made: choose another place", cause: error)
+        }
+        return true
     }
 
     private func reporting<Value: Sendable>(_ progress: AsyncStream<TransferProgress>, _ body: () async throws -> Value) async throws -> Value {
