@@ -160,7 +160,42 @@ struct SharedContentStoreTests {
         try FileManager.default.removeItem(atPath: second)
         await self.store.contentChanged(share.contentHash)
         #expect(try await self.store.content(for: share.contentHash) == nil)
-        #expect(try await self.store.shares().isEmpty)
+        // The last copy stays, so that it can be said what became of it, until it is shared again or removed.
+        #expect(try await self.store.shares().map(\.path) == [second])
+        #expect(try await self.store.files(of: share.contentHash).map(\.isForgotten) == [true])
+        _ = try self.directory.file("b", self.bytes(102))
+        _ = try await self.share(second)
+        #expect(try await self.store.share(share.contentHash) == nil)
+        #expect(try await self.store.shares().count == 1)
+    }
+
+    @Test("a file of a folder that has changed is marked, and not served")
+    func changedInFolder() async throws {
+        let path = try self.directory.file("a", self.bytes(100))
+        let file = try await self.hash(path)
+        try await self.store.save([(path, file)])
+        let listing = try FolderListing(entries: [.init(path: SafePath("a"), descriptor: file.descriptor)])
+        let folder = Share(contentHash: listing.contentHash, kind: .folder, path: "/folder", name: "f", byteCount: 100, added: Date())
+        try await self.store.add(folder, paths: [path], listing: listing.encoded)
+        #expect(try await self.store.files(of: listing.contentHash).map(\.isForgotten) == [false])
+        try FileManager.default.removeItem(atPath: path)
+        await self.store.contentChanged(file.descriptor.contentHash)
+        #expect(try await self.store.content(for: file.descriptor.contentHash) == nil)
+        #expect(try await self.store.files(of: listing.contentHash).map(\.isForgotten) == [true])
+        try await self.store.remove(listing.contentHash)
+        #expect(try await self.store.file(at: path) == nil)
+    }
+
+    @Test("what others are not told of stays so")
+    func unannounced() async throws {
+        let path = try self.directory.file("a", self.bytes(100))
+        var (share, _) = try await self.share(path)
+        share.announceLevel = nil
+        try await self.store.add(share, paths: [path])
+        #expect(try await self.store.shares().map(\.announceLevel) == [nil])
+        let raw = try DatabaseQueue(path: self.database.path)
+        try await raw.write { try $0.execute(sql: "UPDATE share SET announce_level = 'of a later version'") }
+        #expect(try await self.store.shares().map(\.announceLevel) == [.medium])
     }
 
     @Test("a file that is gone is forgotten also if whoever asked for it has gone before that")
@@ -174,7 +209,7 @@ struct SharedContentStoreTests {
         }
         await asked.value
         #expect(try await self.store.content(for: hash) == nil)
-        #expect(try await self.store.shares().isEmpty)
+        #expect(try await self.store.files(of: hash).map(\.isForgotten) == [true])
     }
 
     @Test("a path that is shared again with another content replaces what it was")

@@ -102,7 +102,8 @@ public final class FileHost: Sendable {
     ///
     /// - Parameters:
     ///   - contentID: A name others can ask for it by: whoever asks this node is answered with a signed record.
-    ///   - announceLevel: How eagerly others are told of it. Nil: as it was; medium if nothing was said before.
+    ///   - announceLevel: How eagerly others are told of it. Nil: as it was; medium if nothing was said before, or others were not told. With
+    ///     ``NodeDiscoveryConfiguration/announces`` off they are not, and this is remembered until it is added with it on.
     ///   - access: Who may have it, from the first moment on. Nil: as it was; everybody if nothing was said before.
     ///   - progress: Bytes hashed so far and in all; from any thread.
     /// - Throws: `ContentError` about what cannot be read or named, `AccessError` if there are too many rules, `StorageError`.
@@ -128,7 +129,7 @@ public final class FileHost: Sendable {
     ) async throws -> SharedContent {
         let path = Self.absolute(path)
         let before = try await self.store.shares(atPathOrContentID: path).first { $0.path == path }
-        let announceLevel = announceLevel ?? before?.announceLevel ?? .medium
+        let announceLevel = self.network.configuration.discovery.announces ? announceLevel ?? before?.announceLevel ?? .medium : nil
         var isDirectory = false
         guard Self.exists(path, isDirectory: &isDirectory) else {
             throw ContentError(.fileUnreadable, "there is no file or folder \(DisplayText.escaped(path))")
@@ -143,7 +144,7 @@ public final class FileHost: Sendable {
     }
 
     private func addSingleFile(
-        _ path: String, contentID: String?, announceLevel: AnnounceLevel, access: ContentAccess?, progress: (@Sendable (HashProgress) -> Void)?
+        _ path: String, contentID: String?, announceLevel: AnnounceLevel?, access: ContentAccess?, progress: (@Sendable (HashProgress) -> Void)?
     ) async throws -> SharedContent {
         try FolderWalk.checkIsNotPrivate(path)
         let (file, sha256) = try await self.hashed(path, progress: progress)
@@ -164,7 +165,7 @@ public final class FileHost: Sendable {
     }
 
     private func addFolder(
-        _ path: String, contentID: String?, announceLevel: AnnounceLevel, access: ContentAccess?, progress: (@Sendable (HashProgress) -> Void)?
+        _ path: String, contentID: String?, announceLevel: AnnounceLevel?, access: ContentAccess?, progress: (@Sendable (HashProgress) -> Void)?
     ) async throws -> SharedContent {
         let files = try FolderWalk.files(in: path)
         let total = files.reduce(UInt64(0)) { $0 &+ $1.size }
@@ -229,11 +230,14 @@ public final class FileHost: Sendable {
     private var announces: Bool { self.network.configuration.discovery.announces && !self.network.discovery.manager.sources.isEmpty }
 
     /// What others look under to find the content: its hash, its name, and its plain SHA-256 if that is known.
+    ///
+    /// Nothing if others are not told of it.
     private static func announced(_ content: SharedContent, port: UInt16?) -> [AnnouncedContent] {
+        guard let level = content.announceLevel else { return [] }
         var keys = [RendezvousKey(content.contentHash)]
         if let name = content.contentID { keys.append(RendezvousKey(.name(name))) }
         if let sha256 = content.sha256 { keys.append(RendezvousKey(.sha256(sha256))) }
-        return keys.map { AnnouncedContent($0, port: port, contentID: content.contentID, level: content.announceLevel) }
+        return keys.map { AnnouncedContent($0, port: port, contentID: content.contentID, level: level) }
     }
 
     private var port: UInt16? { self.network.swarm.listenAddresses.lazy.compactMap(\.tcpPort).first }
@@ -241,7 +245,8 @@ public final class FileHost: Sendable {
     /// In the background; tells of the content itself when that is done.
     private func announce(_ content: SharedContent) {
         let announced = Self.announced(content, port: self.port)
-        self.announce(announced[0]) { [network] in network.hostEvents.emit(.announced(content.contentHash, $0)) }
+        guard let first = announced.first else { return }
+        self.announce(first) { [network] in network.hostEvents.emit(.announced(content.contentHash, $0)) }
         for name in announced.dropFirst() { self.announce(name) }
     }
 
@@ -256,13 +261,14 @@ public final class FileHost: Sendable {
         }
     }
 
-    /// Announces everything that is shared, from earlier runs too, in the background. Without effect if announcing is switched off.
+    /// Announces everything that is shared, from earlier runs too, in the background, except what was shared with announcing switched off. Without effect if
+    /// it is off.
     ///
     /// - Throws: `DiscoveryError` `.limitExceeded`, `StorageError`.
     public func announceEverything() async throws {
         guard self.announces else { return }
         let port = self.port
-        try self.network.discovery.manager.announce(all: try await self.contents.flatMap { Self.announced($0, port: port) })
+        try self.network.discovery.manager.announce(all: try await self.contents.filter { !$0.isChanged }.flatMap { Self.announced($0, port: port) })
     }
 
     private func inBackground(_ body: @escaping @Sendable () async -> Void) {
@@ -285,7 +291,7 @@ public final class FileHost: Sendable {
     }
 
     /// Off the critical path: the link is out long before.
-    private func computeSHA256(ofFileAt path: String, stamp: FileStamp, contentHash: ContentHash, announceLevel: AnnounceLevel) {
+    private func computeSHA256(ofFileAt path: String, stamp: FileStamp, contentHash: ContentHash, announceLevel: AnnounceLevel?) {
         self.digests.withLock { task in
             let previous = task
             task = Task(priority: .utility) {
@@ -297,7 +303,7 @@ public final class FileHost: Sendable {
                     try await self.store.setSHA256(sha256, forFileAt: path, stamp: stamp)
                     try await self.bind(.sha256(sha256), to: contentHash)
                     self.network.hostEvents.emit(.sha256Computed(contentHash, sha256))
-                    self.announce(AnnouncedContent(RendezvousKey(.sha256(sha256)), port: self.port, level: announceLevel))
+                    if let announceLevel { self.announce(AnnouncedContent(RendezvousKey(.sha256(sha256)), port: self.port, level: announceLevel)) }
                 } catch is CancellationError {
                     // Computed when the file is shared next.
                 } catch {
@@ -328,9 +334,19 @@ public final class FileHost: Sendable {
     private func content(of share: Share) async throws -> SharedContent {
         let files = try await self.store.files(of: share.contentHash)
         let file = share.kind == .file ? files.first : nil
-        return SharedContent(
+        var content = SharedContent(
             contentHash: share.contentHash, kind: share.kind == .folder ? .folder : .file, path: share.path, name: share.name,
             contentID: share.contentID, announceLevel: share.announceLevel, byteCount: share.byteCount, fileCount: files.count, root: file?.descriptor.root, sha256: file?.sha256)
+        content.isChanged = !files.allSatisfy(Self.isUnchanged)
+        return content
+    }
+
+    private static func isUnchanged(_ file: SharedFile) -> Bool {
+        do {
+            return try FileStamp(ofFileAt: file.path) == file.stamp
+        } catch {
+            return false  // gone, or no regular file any more
+        }
     }
 
     /// Stops sharing, and lets those know who were told. The file itself stays.

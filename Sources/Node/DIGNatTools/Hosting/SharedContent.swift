@@ -19,8 +19,10 @@ public struct SharedContent: Hashable, Sendable {
     public var name: String
     /// The name it can be asked for by, if one was given.
     public var contentID: String?
-    /// How eagerly others are told of it.
-    public var announceLevel: AnnounceLevel
+    /// How eagerly others are told of it. Nil: they are not, since it was shared where ``NodeDiscoveryConfiguration/announces`` was false.
+    public var announceLevel: AnnounceLevel?
+    /// It, or a file of it, has changed or is gone: that is not served until it is added again.
+    public var isChanged = false
     /// Bytes of the file, or of all files of the folder.
     public var byteCount: UInt64
     /// How many files; 1 for a file.

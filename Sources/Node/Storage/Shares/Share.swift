@@ -17,14 +17,14 @@ public struct Share: Hashable, Sendable {
     public var name: String
     /// The name it can be asked for by, if one was given.
     public var contentID: String?
-    /// How eagerly others are told of it.
-    public var announceLevel: AnnounceLevel
+    /// How eagerly others are told of it. Nil: they are not.
+    public var announceLevel: AnnounceLevel?
     /// Bytes of the file, or of all files of the folder.
     public var byteCount: UInt64
     /// To the millisecond.
     public var added: Date
 
-    public init(contentHash: ContentHash, kind: Kind, path: String, name: String, contentID: String? = nil, announceLevel: AnnounceLevel = .medium, byteCount: UInt64, added: Date) {
+    public init(contentHash: ContentHash, kind: Kind, path: String, name: String, contentID: String? = nil, announceLevel: AnnounceLevel? = .medium, byteCount: UInt64, added: Date) {
         self.contentHash = contentHash
         self.kind = kind
         self.path = path

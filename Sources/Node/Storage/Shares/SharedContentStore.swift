@@ -96,7 +96,7 @@ public struct SharedContentStore: Sendable {
                         listing = excluded.listing, added_ms = excluded.added_ms
                     """,
                 arguments: [
-                    hash, share.path, share.name, share.contentID, share.announceLevel.rawValue, Int64(clamping: share.byteCount), listing.map { Data($0) },
+                    hash, share.path, share.name, share.contentID, share.announceLevel?.rawValue ?? Self.unannounced, Int64(clamping: share.byteCount), listing.map { Data($0) },
                     UnixTime.milliseconds(share.added),
                 ])
             let statement = try database.makeStatement(sql: "INSERT OR IGNORE INTO share_file (content_hash, path) VALUES (?, ?)")
@@ -184,14 +184,15 @@ public struct SharedContentStore: Sendable {
 
     // MARK: Serving
 
-    /// The shared files with this content, at whatever paths.
+    /// The shared files with this content, at whatever paths, but for those found changed.
     public func files(with contentHash: ContentHash) async throws(StorageError) -> [SharedFile] {
         try await self.database.read { try Self.files(with: contentHash, in: $0) }
     }
 
     static func files(with contentHash: ContentHash, in database: Database) throws -> [SharedFile] {
         try Row.fetchAll(
-            database, sql: "SELECT * FROM file WHERE content_hash = ? AND path IN (SELECT path FROM share_file) ORDER BY path", arguments: [contentHash.data]
+            database, sql: "SELECT * FROM file WHERE content_hash = ? AND path IN (SELECT path FROM share_file) AND NOT (\(Self.isForgotten)) ORDER BY path",
+            arguments: [contentHash.data]
         ).map(Self.file)
     }
 
@@ -202,13 +203,24 @@ public struct SharedContentStore: Sendable {
         }
     }
 
-    /// The file has changed or is gone: its hashes are forgotten, and the shares it was in serve it no more.
+    /// The stamp of a file that was found changed: no file has it.
+    private static let isForgotten = "inode = 0 AND device = 0"
+
+    /// The file has changed or is gone: its hashes are forgotten, and the shares it was in serve it no more. The last copy stays in its shares, where
+    /// ``SharedFile/isForgotten`` says so.
     public func forgetFile(at path: String) async throws(StorageError) {
         try await self.database.write { try Self.forgetFile(at: path, in: $0) }
     }
 
     static func forgetFile(at path: String, in database: Database) throws {
-        try database.execute(sql: "DELETE FROM file WHERE path = ?", arguments: [path])
+        try database.execute(
+            sql: "UPDATE file SET inode = 0, device = 0, modified_ns = 0 WHERE path = ?", arguments: [path])
+        try database.execute(
+            sql: """
+                DELETE FROM file WHERE path = ?1 AND EXISTS (SELECT 1 FROM file AS other WHERE other.content_hash = file.content_hash AND other.path <> ?1
+                    AND other.path IN (SELECT path FROM share_file) AND NOT (other.inode = 0 AND other.device = 0))
+                    AND path NOT IN (SELECT share_file.path FROM share_file JOIN share USING (content_hash) WHERE share.listing IS NOT NULL)
+                """, arguments: [path])
         try Self.settleCopies(database)
         try database.execute(sql: "DELETE FROM layer WHERE content_hash NOT IN (SELECT content_hash FROM file)")
     }
@@ -260,7 +272,17 @@ public struct SharedContentStore: Sendable {
         let listing = try row.optionalData("listing")
         return Share(
             contentHash: try row.contentHash(), kind: listing == nil ? .file : .folder, path: try row.text("path"), name: try row.text("name"),
-            contentID: try row.optionalText("content_id"), announceLevel: AnnounceLevel(rawValue: try row.text("announce_level")) ?? .medium, byteCount: try row.count("size"), added: UnixTime.date(try row.integer("added_ms")))
+            contentID: try row.optionalText("content_id"), announceLevel: try self.announceLevel(row), byteCount: try row.count("size"),
+            added: UnixTime.date(try row.integer("added_ms")))
+    }
+
+    /// In place of a level, for what others are not told of.
+    private static let unannounced = "none"
+
+    private static func announceLevel(_ row: Row) throws -> AnnounceLevel? {
+        let text = try row.text("announce_level")
+        // What a later version says of it is not known here.
+        return text == self.unannounced ? nil : AnnounceLevel(rawValue: text) ?? .medium
     }
 
     private static func file(_ row: Row) throws -> SharedFile {

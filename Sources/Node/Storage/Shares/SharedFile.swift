@@ -12,6 +12,9 @@ public struct SharedFile: Hashable, Sendable {
     /// What `sha256sum` prints, once that is computed.
     public var sha256: SHA256Digest?
 
+    /// It was found changed or gone since it was hashed: it is not served until it is shared again.
+    public var isForgotten: Bool { self.stamp.inode == 0 && self.stamp.device == 0 }
+
     public init(path: String, descriptor: FileDescriptor, chunkLayer: Int, stamp: FileStamp, sha256: SHA256Digest? = nil) {
         self.path = path
         self.descriptor = descriptor
