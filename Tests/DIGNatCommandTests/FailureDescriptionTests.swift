@@ -1,9 +1,13 @@
 import DIGCommandLine
 import DIGContent
+import DIGIdentity
+import DIGMultiformats
 import DIGNatTools
 import DIGNet
 import DIGStorage
 import DIGTransfer
+import Foundation
+import NIOCore
 import Testing
 
 @testable import dig_nat
@@ -46,6 +50,37 @@ struct FailureDescriptionTests {
         let failure = FailureDescription.failure(for: NodeError(.unreachable, "no holder could be reached; is it shared?\n  a: refused\n  b: timed out"))
         #expect(failure.details == ["a: refused", "b: timed out"])
         #expect(failure.next == "is it shared?")
+    }
+
+    @Test("who could not be reached is named once, and what was tried is in dig-nat why")
+    func unreachable() throws {
+        let peer = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
+        let error = NodeError(.unreachable, "no holder could be reached; is it shared?\n  the DHT: nobody\n  \(peer): \(peer) could not be reached")
+        let failure = FailureDescription.failure(for: error)
+        #expect(failure.details == ["the DHT: nobody", "\(peer): could not be reached"])
+        #expect(failure.next == "see what was tried with: dig-nat why \(peer)")
+
+        // From elsewhere a link with private addresses alone cannot work.
+        func next(_ address: String, policy: AddressPolicy = AddressPolicy()) throws -> String? {
+            let link = try ShareLink(contentHash: ContentHash(digest: SHA256Digest(hashing: [])), kind: .file, peers: [try Multiaddr("\(address)/p2p/\(peer)")])
+            return FailureDescription.failure(for: GetCommand.explained(error, reference: .link(link), peer: try PeerID(peer), policy: policy)).next
+        }
+        #expect(try next("/ip4/192.168.1.2/tcp/1")?.contains("--relay") == true)
+        #expect(try next("/ip4/203.0.113.1/tcp/1")?.contains("--relay") == true)
+        #expect(try next("/ip4/203.0.113.1/tcp/1", policy: AddressPolicy(treatsDocumentationAsPublic: true)) == failure.next)
+        #expect(try next("/ip4/9.9.9.9/tcp/1") == failure.next)
+    }
+
+    @Test("why nothing can be listened on is said in words, with what helps")
+    func listening() {
+        func failure(_ cause: any Error) -> CommandFailure { FailureDescription.failure(for: NodeError(.cannotListen, "no address can be listened on; is the port taken?", cause: cause)) }
+        for (code, what, next) in [(EADDRINUSE, "another program", "another port"), (EADDRNOTAVAIL, "no such address", "one of its own"), (EACCES, "does not let", "1024")] {
+            let failure = failure(IOError(errnoCode: code, reason: "bind(descriptor:ptr:bytes:)"))
+            #expect(failure.status == .failure && failure.what.contains(what) && failure.next?.contains(next) == true, "\(failure)")
+            #expect(!failure.description.contains("descriptor"))
+        }
+        #expect(failure(ConnectionError(.noCommonProtocol, "no transport listens on /ip4/0.0.0.0/tcp/1/wss")).next?.contains("--tls-certificate") == true)
+        #expect(failure(ConnectionError(.noCommonProtocol, "no transport listens on /ip4/0.0.0.0/udp/1/quic-v1")).next?.contains("/tcp/PORT") == true)
     }
 
     @Test("signals have the shell's exit codes")

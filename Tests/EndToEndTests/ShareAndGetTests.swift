@@ -51,6 +51,33 @@ struct ShareAndGetTests {
         self.workspace.expectNothingElseTouched()
     }
 
+    @Test("an empty folder is made")
+    func emptyFolder() async throws {
+        let folder = self.workspace.source + "/nothing"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let holder = try await self.workspace.share("holder", [folder])
+        let result = try await self.workspace.run("receiver", ["get", "\(holder.link)"])
+        result.expectSuccess()
+        #expect(result.finished["wasPresent"].boolean == false)
+        #expect(self.workspace.downloaded == ["nothing"])
+        try await self.workspace.run("receiver", ["verify", self.workspace.downloads + "/nothing", "\(holder.link)"]).expectSuccess()
+        #expect(try await self.workspace.run("receiver", ["get", "\(holder.link)"]).finished["wasPresent"].boolean == true)
+    }
+
+    @Test("it is said over which path the bytes came, and /dev/null is not taken for a file")
+    func paths() async throws {
+        let holder = try await self.workspace.share("holder", [try self.workspace.write(SampleFile.bytes(300_000), to: "film.bin")])
+        let result = try await self.workspace.run("receiver", ["get", "\(holder.link)"])
+        result.expectSuccess()
+        let paths = result.finished["paths"].array
+        #expect(paths.count == 1 && paths[0]["path"].string == "TCP on this machine" && paths[0]["direct"].boolean == true && paths[0]["bytes"].number == 300_000)
+        #expect(result.finished["failures"].array.isEmpty)
+        let written = try await self.workspace.run("receiver", ["get", "\(holder.link)", "-o", "-"], json: false)
+        written.expectSuccess()
+        #expect(written.errorText.contains("from 1 peer, TCP on this machine, verified"), "\(written.errorText)")
+        try await self.workspace.run("receiver", ["get", "\(holder.link)", "-o", "/dev/null"]).expectFailure(5, "/dev/null is neither", "-o -")
+    }
+
     @Test("an empty file")
     func empty() async throws {
         let holder = try await self.workspace.share("holder", [try self.workspace.write([], to: "nothing")])

@@ -81,6 +81,7 @@ struct GetCommand: DigNatCommand {
     var writesFileToStandardOutput: Bool { self.output == "-" }
 
     func validate() throws {
+        if self.reference.isEmpty { throw ValidationError("The reference is empty: a variable that is not set?") }
         if let sha256 = self.sha256, SHA256Digest(hex: sha256) == nil { throw ValidationError("--sha256 takes 64 hexadecimal digits.") }
         if let timeout = self.timeout, !(1...86_400).contains(timeout) { throw ValidationError("--timeout takes 1 to 86400 seconds.") }
         if self.output == "" { throw ValidationError("--output takes a path.") }
@@ -100,8 +101,9 @@ struct GetCommand: DigNatCommand {
         let membership = try self.membership(of: key)
         try await context.withNetwork(tune: { Self.tune(&$0, membership: membership) }) { [options] network in
             let fetch = FileClient(network: network).fetch(reference, to: destination, options: options)
+            let routes = DeliveryLog()
             let result = try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { await Self.show(fetch.events, network: network, title: reference, console: context.console) }
+                group.addTask { await Self.show(fetch.events, network: network, title: reference, console: context.console, routes: routes) }
                 let paths = Task { await PathReport(network: network, console: context.console).run() }
                 defer { paths.cancel() }
                 if self.writesFileToStandardOutput { group.addTask { try await Self.copyToStandardOutput(fetch) } }
@@ -114,11 +116,11 @@ struct GetCommand: DigNatCommand {
                     fetch.cancel()
                     do { try await group.waitForAll() } catch let failure as CommandFailure { throw failure }
                     if let content = Self.content(of: reference) { Self.tellLeftOut(content, network: network, console: context.console) }
-                    throw Self.explained(error, reference: reference, peer: key.peerID)
+                    throw Self.explained(error, reference: reference, peer: key.peerID, policy: network.configuration.traversal.addressPolicy)
                 }
             }
             Self.tellLeftOut(result.contentHash, network: network, console: context.console)
-            self.report(result, console: context.console)
+            self.report(result, routes: routes.paths, console: context.console)
         }
     }
 
@@ -165,12 +167,21 @@ struct GetCommand: DigNatCommand {
     /// A refusal says what the owner has to do, word for word.
     ///
     /// - Parameter peer: This node, by the key that it proves who it is with.
-    static func explained(_ error: any Error, reference: ContentReference, peer: PeerID) -> any Error {
-        guard FailureDescription.isRefusedAccess(error) else { return error }
+    static func explained(_ error: any Error, reference: ContentReference, peer: PeerID, policy: AddressPolicy = AddressPolicy()) -> any Error {
+        guard FailureDescription.isRefusedAccess(error) else { return Self.withReach(error, reference: reference, policy: policy) }
         var failure = FailureDescription.failure(for: error)
         failure.status = .refused
         let what = Self.content(of: reference).map { "\($0)" } ?? Self.words(reference)
         failure.next = "ask the owner for a grant: dig-nat grant \(what) --to \(peer)"
+        return failure
+    }
+
+    /// A link without an address that works from elsewhere is the reason, wherever it was made.
+    private static func withReach(_ error: any Error, reference: ContentReference, policy: AddressPolicy) -> any Error {
+        guard case .link(let link) = reference, let error = error as? NodeError, error.code == .unreachable else { return error }
+        guard !link.peers.isEmpty, !LinkReach.reachesOutside(link.peers, policy: policy) else { return error }
+        var failure = FailureDescription.failure(for: error)
+        failure.next = "this link has only addresses of the network it was made in: from elsewhere it takes one made with --relay, or behind an open port"
         return failure
     }
 
@@ -184,6 +195,9 @@ struct GetCommand: DigNatCommand {
         case let path?:
             // "name/" means a directory even if it does not exist, which is then an error and not a file called so.
             let absolute = LocalPath.absolute(path)
+            if !Self.mayBeFile(absolute) {
+                throw CommandFailure(.disk, "\(path) is neither a file nor a directory", next: "write to standard output with -o -, and lead that where you want it")
+            }
             if path.hasSuffix("/") || Self.isDirectory(absolute) { return .directory(absolute, existingFile: policy) }
             return .path(absolute, existingFile: policy)
         case nil:
@@ -200,6 +214,13 @@ struct GetCommand: DigNatCommand {
             throw CommandFailure(.disk, "the directory \(path) can't be made: \(error.localizedDescription)", next: "choose another with --data-dir")
         }
         return path
+    }
+
+    /// Not a device, a socket or a pipe.
+    private static func mayBeFile(_ path: String) -> Bool {
+        // What is not there may become one; what cannot be looked at is said where it is written.
+        guard let type = (try? FileManager.default.attributesOfItem(atPath: path))?[.type] as? FileAttributeType else { return true }
+        return [.typeRegular, .typeDirectory, .typeSymbolicLink].contains(type)
     }
 
     private static func isDirectory(_ path: String) -> Bool {
@@ -225,7 +246,7 @@ struct GetCommand: DigNatCommand {
         }
     }
 
-    private static func show(_ events: AsyncStream<Fetch.Event>, network: NetworkManager, title: ContentReference, console: Console) async {
+    private static func show(_ events: AsyncStream<Fetch.Event>, network: NetworkManager, title: ContentReference, console: Console, routes: DeliveryLog) async {
         var name = "?"
         let sources = network.discovery.manager.sources
         let by = JSONValue.array(sources.map { .string($0.rawValue) })
@@ -244,6 +265,7 @@ struct GetCommand: DigNatCommand {
                 name = proposed
                 console.event(["event": "started", "contentHash": .string(hash.description), "name": .string(proposed)])
             case .progress(let progress):
+                for peer in progress.peers { routes.look(at: peer.peer, byteCount: peer.verifiedByteCount, path: network.traversal.path(of: peer.peer)) }
                 console.progress(Self.snapshot(progress, name: name, network: network))
             }
         }
@@ -294,25 +316,38 @@ struct GetCommand: DigNatCommand {
         let moving = peers.filter { !$0.isStalled }
         var note: String?
         if progress.fraction < 1 {
-            if peers.isEmpty { note = "waiting for a holder" } else if moving.isEmpty { note = "the holders send nothing" }
+            if peers.isEmpty {
+                note = progress.peers.isEmpty ? "waiting for a holder" : "no holder is left: waiting for one"
+            } else if moving.isEmpty { note = "the holders send nothing" }
         }
         return ProgressSnapshot(
             .receiving, name: name, byteCount: progress.verifiedByteCount, total: progress.totalByteCount, peers: peers.count,
             path: PathDescription.text(moving.compactMap { network.traversal.path(of: $0.peer) }), note: note)
     }
 
-    private func report(_ result: FetchResult, console: Console) {
+    /// Whether the peer gave something, and only the connection broke on the way: nobody left it out for what it gave.
+    static func isOnlyInterrupted(_ failure: PeerFailure, peers: [PeerStatistics]) -> Bool {
+        [.disconnected, .stalled].contains(failure.error.code) && peers.contains { $0.peer == failure.peer && $0.verifiedByteCount > 0 }
+    }
+
+    private func report(_ result: FetchResult, routes: DeliveryPaths, console: Console) {
         let event: JSONObject = [
-            "event": "finished", "contentHash": .string(result.contentHash.description), "path": .string(result.path),
+            "event": "finished", "contentHash": .string(result.contentHash.description), "path": self.writesFileToStandardOutput ? .null : .string(result.path),
             "bytes": .unsigned(result.byteCount), "files": .integer(Int64(result.fileCount)), "resumedBytes": .unsigned(result.resumedByteCount),
             "wasPresent": .boolean(result.wasPresent), "sha256": result.sha256.map { .string($0.hex) } ?? .null,
             "seconds": .number(DurationText.seconds(result.duration)),
             "peers": .array(
                 result.peers.map { .object(["peer": .string("\($0.peer)"), "bytes": .unsigned($0.verifiedByteCount)]) }),
             "failures": .array(
-                result.failures.map { .object(["peer": .string("\($0.peer)"), "message": .string("\($0.error)")]) }),
+                result.failures.map { failure in
+                    .object([
+                        "peer": .string("\(failure.peer)"), "message": .string("\(failure.error)"),
+                        "leftOut": .boolean(!Self.isOnlyInterrupted(failure, peers: result.peers)),
+                    ])
+                }),
+            "paths": routes.json,
         ]
-        for failure in result.failures { console.note("\(failure.peer) was left out: \(failure.error)") }
+        for failure in result.failures where !Self.isOnlyInterrupted(failure, peers: result.peers) { console.note("\(failure.peer) was left out: \(failure.error)") }
         if result.wasPresent {
             console.note("already here, and verified")
         } else {
@@ -320,8 +355,9 @@ struct GetCommand: DigNatCommand {
             let rate = ByteCount.rateText(bytesPerSecond: Double(fetched) / max(0.001, DurationText.seconds(result.duration)))
             let resumed = result.resumedByteCount > 0 ? ", \(ByteCount.text(result.resumedByteCount)) of it from before" : ""
             let count = result.peers.filter { $0.verifiedByteCount > 0 }.count
+            let way = routes.text.map { ", \($0)" } ?? ""
             console.note(
-                "got \(ByteCount.text(result.byteCount))\(resumed) in \(DurationText.elapsed(result.duration)) (\(rate)) from \(count == 1 ? "1 peer" : "\(count) peers"), verified")
+                "got \(ByteCount.text(result.byteCount))\(resumed) in \(DurationText.elapsed(result.duration)) (\(rate)) from \(count == 1 ? "1 peer" : "\(count) peers")\(way), verified")
         }
         if self.writesFileToStandardOutput { console.event(event) } else { console.result(TerminalText.singleLine(result.path), event: event) }
     }

@@ -101,8 +101,12 @@ struct CommandContext: Sendable {
         if let isRequired = self.configuration.flag(.requireAuthentication) { node.access.requirePeerAuthentication = isRequired }
         if let isAccepted = self.configuration.flag(.anonymous) { node.access.acceptAnonymousPeers = isAccepted }
         node.traversal = try self.traversal(node.traversal)
-        if let certificate = self.configuration.path(.tlsCertificate), let key = self.configuration.path(.tlsKey) {
+        switch (self.configuration.path(.tlsCertificate), self.configuration.path(.tlsKey)) {
+        case (let certificate?, let key?):
             node.webSocket.serverCertificate = .init(chainFile: LocalPath.absolute(certificate), privateKeyFile: LocalPath.absolute(key))
+        case (_?, nil): throw self.invalid(.tlsCertificate, expected: "set together with \(Setting.tlsKey.key)", found: "alone")
+        case (nil, _?): throw self.invalid(.tlsKey, expected: "set together with \(Setting.tlsCertificate.key)", found: "alone")
+        case (nil, nil): break
         }
         node.discovery = try self.discovery(node.discovery, webSocket: node.webSocket)
         // Whoever sets a number gets that number; otherwise a relay takes as many connections as the system lets it.

@@ -47,10 +47,32 @@ enum FailureDescription {
             case .directoryUnusable: (.disk, "choose another directory with --data-dir")
             default: (.failure, nil)
             }
+        if error.code == .cannotListen, let failure = ListenFailure.failure(error) { return failure }
         var failure = CommandFailure(status, message: error.description, advice: advice)
+        failure.details = failure.details.map(self.withoutRepetition)
+        // Whom it was about, each on a line of its own.
+        if error.code == .unreachable, let peer = failure.details.lazy.compactMap(self.peer).first {
+            failure.next = "see what was tried with: dig-nat why \(peer)"
+        }
         // Both ways to choose, in the words of the command.
         if error.code == .ambiguousName { failure.next = "get the one you trust: dig-nat get HASH, or dig-nat get NAME@PEER with the peer that signed it" }
         return failure
+    }
+
+    /// `PEER: PEER could not be reached` names it once too often.
+    private static func withoutRepetition(_ detail: String) -> String {
+        guard let peer = self.peer(detail) else { return detail }
+        let rest = detail.dropFirst(peer.count + 2)
+        return rest.hasPrefix(peer + " ") ? "\(peer): \(rest.dropFirst(peer.count + 1))" : detail
+    }
+
+    /// The peer that a line such as `PEER: what happened` is about.
+    private static func peer(_ detail: String) -> String? {
+        guard let colon = detail.firstRange(of: ": ") else { return nil }
+        let text = String(detail[..<colon.lowerBound])
+        // Other lines begin with an address or the name of a way of discovery.
+        guard text.count >= 46, (try? PeerID(text)) != nil else { return nil }
+        return text
     }
 
     private static func failure(_ error: TransferError) -> CommandFailure {
