@@ -98,6 +98,7 @@ struct TraversalCommandTests {
         "addresses that cannot be used are refused with their origin",
         arguments: [
             (Setting.relays, "/ip4/1.2.3.4/tcp/1", "end with /p2p/PEER"), (.relays, "relay.example", "multiaddresses such as"), (.stun, "http://x", "STUN servers such as"),
+            (.tlsCertificate, "/c.pem", "set together with tls-key"), (.tlsKey, "/k.pem", "set together with tls-certificate"),
             (.stun, "stuns:a.example", "STUN servers such as"), (.stun, "a:0", "STUN servers such as"),
         ])
     func refused(setting: Setting, text: String, expected: String) throws {
@@ -105,6 +106,37 @@ struct TraversalCommandTests {
         let error = try #require(throws: ConfigurationError.self) { try context.nodeConfiguration() }
         #expect(error.description.contains(expected), "\(error)")
         #expect(error.failure.status == .usage)
+    }
+
+    @Test("what is wrong is said of the flag that there is")
+    func flag() throws {
+        let error = try #require(throws: ConfigurationError.self) { try self.context([.relays: "foo"]).nodeConfiguration() }
+        #expect(error.description.hasPrefix("--relay: must be multiaddresses"), "\(error)")
+        #expect(error.failure.next == "see the help text of --relay")
+        for setting in Setting.allCases {
+            let names = [DigNat.helpMessage(for: NodeCommand.self), DigNat.helpMessage(for: GetCommand.self)].joined()
+            #expect(names.contains(setting.flag + " ") || names.contains(setting.flag + "/") || setting == .documentationAddresses, "\(setting.flag)")
+        }
+    }
+
+    // MARK: A peer in few letters
+
+    @Test("the beginning of an id is enough if it is only one peer's")
+    func beginning() throws {
+        let ids = ["12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN", "12D3KooWH3uVF6wv47WnArKHk5p6cvgCJEb74UTmxztmQDc298L3"]
+        let known = Set(try ids.map { try PeerID($0) })
+        func peer(_ text: String) throws -> String { try PeerText.peer(text, among: known).description }
+        #expect(try peer("12D3KooWDp") == ids[0])
+        #expect(try peer("12D3KooWH3uVF6wv47WnArKHk5p6cvgCJEb74UTmxztmQDc298L3") == ids[1])
+        #expect(try peer("/ip4/1.2.3.4/tcp/1/p2p/\(ids[1])") == ids[1])
+        let several = try #require(throws: CommandFailure.self) { try peer("12D3") }
+        #expect(several.status == .usage && several.details == ids)
+        for text in ["", "12D3KooWRhid", "QmX", "anna"] {
+            let none = try #require(throws: CommandFailure.self) { try peer(text) }
+            #expect(none.status == .usage && none.what.contains("is no peer id"), "\(text)")
+        }
+        // A whole id of somebody else is one: nothing was tried to reach that peer.
+        #expect(try PeerText.peer(ids[0], among: []).description == ids[0])
     }
 
     // MARK: Output

@@ -13,6 +13,27 @@ enum PeerText {
         throw CommandFailure(.usage, "\"\(text)\" is no peer id", next: "copy it from \"dig-nat id\" at the other side, or from a link, after /p2p/")
     }
 
+    /// As ``peer(_:)``, or the beginning of the id of one of `known`.
+    ///
+    /// - Throws: ``CommandFailure``; with the ids that it could be if there are several.
+    static func peer(_ text: String, among known: Set<PeerID>) throws -> PeerID {
+        let meant = self.read(text)
+        if let meant, known.contains(meant) { return meant }
+        let matches = text.isEmpty ? [] : known.map(\.description).filter { $0.hasPrefix(text) }.sorted()
+        if matches.count == 1 { return try self.peer(matches[0]) }
+        guard matches.isEmpty else {
+            throw CommandFailure(.usage, "\(matches.count) peers have an id that begins with \"\(text)\"", details: matches, next: "name the one you mean by more of its id")
+        }
+        // Text that is shorter than any id can still be read as one.
+        guard let meant, text.hasPrefix("/") || text.count >= self.minimumIDLength else {
+            throw CommandFailure(.usage, "\"\(text)\" is no peer id, and no peer that was tried has an id that begins so", next: "copy it from a link, after /p2p/")
+        }
+        return meant
+    }
+
+    /// `Qm…`, the shortest form that is in use, has 46 digits.
+    private static let minimumIDLength = 46
+
     /// As ``peer(_:)``, or the name of a trusted peer.
     static func peer(_ text: String, in store: some AccessStore) async throws -> PeerID {
         if let peer = self.read(text) { return peer }

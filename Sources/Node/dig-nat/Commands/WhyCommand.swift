@@ -11,10 +11,10 @@ struct WhyCommand: DigNatCommand {
         commandName: "why",
         abstract: "Shows how a peer was reached, or why not: the last attempts, step by step, each with its cause.",
         discussion: """
-            Without PEER, the last attempts to any peer, and how often each method has worked.
+            Without PEER, the last attempts to any peer, and how often each method has worked. The beginning of an id will do, if it is only one peer's.
 
             EXAMPLES
-              dig-nat why 12D3KooW…
+              dig-nat why 12D3KooWRhid
               dig-nat why --limit 50
             """)
 
@@ -32,12 +32,13 @@ struct WhyCommand: DigNatCommand {
     }
 
     func execute(_ context: CommandContext) async throws {
-        let peer: PeerID?
-        do { peer = try self.peer.map { try PeerID($0) } } catch {
-            throw CommandFailure(.usage, "\"\(self.peer ?? "")\" is no peer id", next: "copy it from a link, after /p2p/")
-        }
         let database = try context.database()
         let store = SQLiteAttemptStore(database: database)
+        var peer: PeerID?
+        if let text = self.peer {
+            let known = try await store.attempts(with: nil, limit: SQLiteAttemptStore.maximumCount).map(\.peer)
+            peer = try PeerText.peer(text, among: Set(known))
+        }
         let attempts = try await store.attempts(with: peer, limit: self.limit)
         let statistics = try await store.statistics(in: nil)
         try database.close()
