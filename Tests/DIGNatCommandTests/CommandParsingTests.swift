@@ -46,7 +46,7 @@ struct CommandParsingTests {
         arguments: [
             ["get"], ["get", "a", "b"], ["get", "x", "--timeout", "0"], ["get", "x", "--sha256", "12"], ["get", "x", "-o", ""],
             ["get", "x", "--existing", "overwrite"], ["share", "a", "b", "--name", "n"], ["share", "--once"], ["rm"], ["rm", "x", "--all"],
-            ["verify", "x"], ["hash"], ["frobnicate"], ["share", "--frobnicate"],
+            ["get", ""], ["share", "a", "--no-announce", "--announce-level", "low"], ["share", ""], ["share", "a", ""], ["node", "--share", ""], ["verify", "x"], ["hash"], ["frobnicate"], ["share", "--frobnicate"],
         ])
     func usage(arguments: [String]) throws {
         let error = try #require(throws: (any Error).self) { try DigNat.parseAsRoot(arguments) }

@@ -1,3 +1,4 @@
+import DIGAnnouncement
 import DIGCommandLine
 import DIGIdentity
 import DIGNatTools
@@ -51,5 +52,47 @@ struct SharedPathsTests {
         #expect(try await missing.update() == .init())
         await host.stop()
         await network.stop()
+    }
+
+    @Test("what was shared without announcing it stays so in later runs, until it is shared again with it")
+    func unannounced() async throws {
+        let key = try KeyPair.generate()
+        let base = "/tmp/dig-nat-shared-paths-\(key.peerID)"
+        defer { try? FileManager.default.removeItem(atPath: base) }
+        try FileManager.default.createDirectory(atPath: base + "/files", withIntermediateDirectories: true)
+        for name in ["diary.txt", "song.txt"] { try Data(name.utf8).write(to: URL(fileURLWithPath: base + "/files/" + name)) }
+        let console = Console(isJSON: false, isQuiet: true, logs: false, environment: [:])
+
+        /// What is remembered after a run.
+        func levels(announces: Bool, _ body: (FileHost) async throws -> Void) async throws -> [String: AnnounceLevel?] {
+            var configuration = NodeConfiguration(dataDirectory: base + "/data")
+            configuration.identity = .keyPair(key)
+            configuration.listen = []
+            configuration.localDiscovery = false
+            configuration.discovery = .off
+            configuration.discovery.announces = announces
+            let network = try NetworkManager(configuration: configuration)
+            let host = FileHost(network: network)
+            try await body(host)
+            let levels = Dictionary(uniqueKeysWithValues: try await host.contents.map { ($0.name, $0.announceLevel) })
+            await host.stop()
+            await network.stop()
+            return levels
+        }
+        func share(_ name: String, level: AnnounceLevel? = nil) -> (FileHost) async throws -> Void {
+            { _ = try await $0.addFile(base + "/files/" + name, announceLevel: level) }
+        }
+        #expect(try await levels(announces: false, share("diary.txt")) == ["diary.txt": nil])
+        #expect(try await levels(announces: true, share("song.txt", level: .low)) == ["diary.txt": nil, "song.txt": .low])
+        #expect(try await levels(announces: true) { try await $0.announceEverything() } == ["diary.txt": nil, "song.txt": .low])
+        #expect(try await levels(announces: true, share("diary.txt")) == ["diary.txt": .medium, "song.txt": .low])
+        // So does a node that shares the directory.
+        for announces in [false, true] {
+            let shared = try await levels(announces: announces) { host in
+                let change = try await SharedPaths(host: host, paths: [base + "/files"], names: false, console: console).update()
+                #expect(change.removed == 0)
+            }
+            #expect(shared == (announces ? ["diary.txt": .medium, "song.txt": .medium] : ["diary.txt": nil, "song.txt": nil]))
+        }
     }
 }

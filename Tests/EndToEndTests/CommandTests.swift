@@ -94,6 +94,25 @@ struct CommandTests {
         try await self.workspace.run("receiver", ["get", "\(second.link)"]).expectSuccess()
         try self.workspace.write([1, 2, 3], to: "film.bin")
         #expect(try await self.workspace.run("node", ["ls"]).first("content")?["condition"].string == "changed")
+
+        // Also when the node has found out by itself, because somebody wanted it; and the next run says so.
+        try await self.workspace.run("late", ["get", "\(second.link)", "-o", "late.bin", "--timeout", "1"]).expectFailure(3)
+        #expect(try await self.workspace.run("node", ["ls"]).first("content")?["condition"].string == "changed")
+        second.process.signal(SIGTERM)
+        try await second.process.end()
+        try self.workspace.write([4], to: "other.bin")
+        let third = try await self.workspace.share("node", [self.workspace.source + "/other.bin"])
+        let warning = try await third.process.event("warning")
+        #expect(warning["message"].string?.contains("film.bin has changed") == true)
+    }
+
+    @Test("a node beside another with its data directory says that it goes by a key of the moment")
+    func temporaryIdentity() async throws {
+        let first = try await self.workspace.share("node", [self.path])
+        let second = try await self.workspace.share("node", [self.path])
+        let warning = try await second.process.event("warning")
+        #expect(warning["message"].string?.contains("another dig-nat runs with \(self.workspace.data(of: "node"))") == true)
+        #expect(try first.address.peerID != second.address.peerID)
     }
 
     @Test("id makes a key once, for its owner alone")

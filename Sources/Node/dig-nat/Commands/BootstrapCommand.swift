@@ -48,6 +48,7 @@ struct BootstrapCommand: DigNatCommand {
 
     func execute(_ context: CommandContext) async throws {
         try await context.withNetwork(tune: Self.tune) { network in
+            try context.warnOfTemporaryIdentity(of: network)
             try await RunningNode(network: network, console: context.console, isFirstContact: true, known: try context.knownAddresses(of: network)).run()
         }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DIGAccess
+import DIGAnnouncement
 import DIGCommandLine
 import DIGContent
 import DIGStorage
@@ -36,18 +37,20 @@ struct ListCommand: DigNatCommand {
             let files = try await store.files(of: share.contentHash)
             let condition: Condition = files.allSatisfy(Self.isUnchanged) ? .unchanged : .changed
             let sha256 = share.kind == .file ? files.first?.sha256 : nil
+            let paths = share.kind == .file ? [share.path] + files.map(\.path).filter { $0 != share.path } : [share.path]
             let name = share.contentID.map { "\(share.name) (\($0))" } ?? share.name
             let fileCount = share.kind == .folder ? ", \(files.count) files" : ""
             let access = rules[share.contentHash] ?? .everyone
-            let mark = (condition == .unchanged ? "" : "  [changed: share it again]") + (AccessText.words(access).map { "  [\($0)]" } ?? "")
+            let mark = (condition == .unchanged ? "" : "  [changed: share it again]") + (share.announceLevel == nil ? "  [not announced]" : "") + (AccessText.words(access).map { "  [\($0)]" } ?? "")
             console.result(
-                "\(share.contentHash)  \(ByteCount.text(share.byteCount))\(fileCount)  \(TerminalText.singleLine(name))  \(TerminalText.singleLine(share.path))\(mark)",
+                "\(share.contentHash)  \(ByteCount.text(share.byteCount))\(fileCount)  \(TerminalText.singleLine(name))  \(paths.map(TerminalText.singleLine).joined(separator: ", "))\(mark)",
                 event: [
                     "event": "content", "contentHash": .string(share.contentHash.description), "kind": .string(share.kind.rawValue),
                     "name": .string(share.name), "contentID": share.contentID.map(JSONValue.string) ?? .null, "path": .string(share.path),
                     "bytes": .unsigned(share.byteCount), "files": .integer(Int64(files.count)), "sha256": sha256.map { .string($0.hex) } ?? .null,
                     "condition": .string(condition.rawValue), "addedSeconds": .integer(Int64(share.added.timeIntervalSince1970)),
-                    "access": AccessText.json(access),
+                    "access": AccessText.json(access), "announceLevel": share.announceLevel.map { .string($0.rawValue) } ?? .null,
+                    "paths": .array(paths.map { .string($0) }),
                 ])
         }
         let transfers = try await SQLiteTransferStore(database: database).transfers()

@@ -37,11 +37,13 @@ struct NodeCommand: DigNatCommand {
     var settings: [Setting: String] { self.global.settings.merging(self.network.settings) { $1 } }
 
     func validate() throws {
+        if self.share.contains("") { throw ValidationError("--share takes a path.") }
         if self.byName, self.share.isEmpty { throw ValidationError("--by-name needs --share.") }
     }
 
     func execute(_ context: CommandContext) async throws {
         try await context.withNetwork { network in
+            try context.warnOfTemporaryIdentity(of: network)
             try await RunningNode(network: network, console: context.console, paths: self.share.map(LocalPath.absolute), names: self.byName, known: try context.knownAddresses(of: network)).run()
         }
     }

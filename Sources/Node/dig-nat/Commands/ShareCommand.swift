@@ -18,7 +18,7 @@ struct ShareCommand: DigNatCommand {
         discussion: """
             Prints a link for each on standard output as soon as it is hashed; whoever has the link can get the content. \
             The content hash, a name given with --name, and the plain SHA-256 once it is computed, work too: they are announced by every way \
-            that is on (local network, DHT, peers, GUN), and it is said which of them have really stored it; --no-announce keeps it to the link. \
+            that is on (local network, DHT, peers, GUN), and it is said which of them have really stored it; --no-announce keeps it to the link, also in later runs, until it is shared again without it. \
             Files that have not changed since they were shared last are not hashed again. What was shared before and not removed with \
             "dig-nat rm" is served as well; without PATH, only that. Ctrl-C is the normal end: exit code 0.
 
@@ -67,7 +67,9 @@ struct ShareCommand: DigNatCommand {
     }
 
     func validate() throws {
+        if self.paths.contains("") { throw ValidationError("A path is empty: a variable that is not set?") }
         if self.name != nil, self.paths.count != 1 { throw ValidationError("--name names one path; share the others with another command.") }
+        if self.announceLevel != nil, self.network.announce == false { throw ValidationError("Say --announce-level or --no-announce.") }
         if self.once, self.paths.isEmpty { throw ValidationError("--once needs a path.") }
         if self.access.isSet, self.paths.isEmpty { throw ValidationError("Who may have what? Name a path; for what is shared already, say: dig-nat access") }
     }
@@ -75,6 +77,7 @@ struct ShareCommand: DigNatCommand {
     func execute(_ context: CommandContext) async throws {
         try await context.withNetwork { network in
             let console = context.console
+            try context.warnOfTemporaryIdentity(of: network)
             console.event([
                 "event": "listening", "peer": .string("\(network.identity.peerID)"),
                 "addresses": .array(network.addresses.map { .string($0.description) }),
@@ -88,6 +91,9 @@ struct ShareCommand: DigNatCommand {
             }
             let isReachable = await network.waitForAddresses(
                 atMost: network.configuration.traversal.relays.isEmpty ? Self.routerPatience : Self.relayPatience)
+            let reach = LinkReach(network: network, console: console)
+            let explanation = Task { if !isReachable, !network.configuration.traversal.relays.isEmpty { await reach.explainRelays() } }
+            defer { explanation.cancel() }
             do {
                 // What was shared before is served, too.
                 do { try await host.announceEverything() } catch let error as DiscoveryError {
@@ -117,10 +123,13 @@ struct ShareCommand: DigNatCommand {
         var files: [ContentHash: UInt64] = [:]
         let addresses = LinkAddresses.select(host.network.addresses)
         known?.save(addresses)
+        LinkReach(network: host.network, console: console).tell(addresses)
         if addresses.isEmpty { console.warning("no address to be reached at: only peers that this node connects to can get anything") }
         guard !self.paths.isEmpty else {
-            let contents = try await host.contents
-            guard !contents.isEmpty else { throw CommandFailure(.usage, "nothing is shared yet", next: "name a file or folder: dig-nat share PATH") }
+            let all = try await host.contents
+            guard !all.isEmpty else { throw CommandFailure(.usage, "nothing is shared yet", next: "name a file or folder: dig-nat share PATH") }
+            Self.warnOfChanged(all, console: console)
+            let contents = all.filter { !$0.isChanged }
             for content in contents {
                 for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
             }
@@ -133,11 +142,44 @@ struct ShareCommand: DigNatCommand {
             let content = try await host.addFile(path, contentID: self.name, announceLevel: self.announceLevel?.level, access: access) { progress in
                 console.progress(ProgressSnapshot(.hashing, name: name, byteCount: progress.completed, total: progress.total))
             }
+            self.tellDifferences(content, path: path, before: contents, console: console)
             contents.append(content)
             for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
             try await self.announce(content, addresses: addresses, host: host, console: console)
         }
+        Self.warnOfChanged(try await host.contents, console: console)
         return (contents, files)
+    }
+
+    private static func warnOfChanged(_ contents: [SharedContent], console: Console) {
+        for content in contents where content.isChanged {
+            console.warning("\(content.path) has changed or is gone since it was shared, and is not served: share it again, or forget it with dig-nat rm")
+        }
+    }
+
+    /// What receivers get otherwise than it is here.
+    private func tellDifferences(_ content: SharedContent, path: String, before: [SharedContent], console: Console) {
+        let name = LocalPath.name(path)
+        if content.name != name {
+            console.note("\(TerminalText.singleLine(name)) is called \(TerminalText.singleLine(content.name)) by those who get it: not every system takes that name")
+        }
+        if let same = before.first(where: { $0.contentHash == content.contentHash && $0.path != content.path }) {
+            console.note("\(TerminalText.singleLine(name)) is the same as \(TerminalText.singleLine(same.path)): they are one content, with one link")
+        }
+        guard content.kind == .folder else { return }
+        let count = Self.symbolicLinkCount(in: content.path)
+        if count > 0 {
+            console.warning("\(count == 1 ? "1 symbolic link" : "\(count) symbolic links") in \(TerminalText.singleLine(name)) \(count == 1 ? "is" : "are") not shared: links could lead anywhere")
+        }
+    }
+
+    static func symbolicLinkCount(in folder: String) -> Int {
+        guard let walk = FileManager.default.enumerator(atPath: folder) else { return 0 }
+        var count = 0
+        while walk.nextObject() != nil {
+            if walk.fileAttributes?[.type] as? FileAttributeType == .typeSymbolicLink { count += 1 }
+        }
+        return count
     }
 
     private func announce(_ content: SharedContent, addresses: [Multiaddr], host: FileHost, console: Console) async throws {
@@ -214,10 +256,13 @@ struct ShareCommand: DigNatCommand {
         _ events: AsyncStream<HostEvent>, files: [ContentHash: UInt64], names: [ContentHash: String], watch: AnnouncementWatch, console: Console
     ) async {
         var sent = SentOnce(files: files)
+        var digested: Set<ContentHash> = []
         for await event in events {
             switch event {
             case .announced(let hash, let report): await watch.announced(hash, report)
             case .sha256Computed(let hash, let sha256):
+                // Computed for each copy of it.
+                guard digested.insert(hash).inserted else { continue }
                 console.note("sha256 \(sha256.hex)  \(TerminalText.singleLine(names[hash] ?? hash.description))")
                 console.event(["event": "sha256", "contentHash": .string(hash.description), "sha256": .string(sha256.hex)])
             case .contentChanged(let hash):

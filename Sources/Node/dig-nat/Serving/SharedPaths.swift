@@ -29,6 +29,7 @@ struct SharedPaths: Sendable {
     func update() async throws -> Change {
         var change = Change()
         let entries = self.entries
+        let announces = self.host.network.configuration.discovery.announces
         let store = SharedContentStore(database: self.host.network.database)
         let known = Dictionary(grouping: try await self.host.contents, by: \.path)
         for entry in entries {
@@ -36,7 +37,8 @@ struct SharedPaths: Sendable {
             let before = known[entry] ?? []
             let name = LocalPath.name(entry)
             let wantsName = self.names ? name : nil
-            if before.count == 1, before[0].kind == .file, before[0].contentID == wantsName || !self.names, try await self.isUnchanged(before[0], store) {
+            if before.count == 1, before[0].kind == .file, before[0].contentID == wantsName || !self.names,
+                (before[0].announceLevel != nil) == announces, try await self.isUnchanged(before[0], store) {
                 change.unchanged += 1
                 continue
             }
