@@ -62,6 +62,7 @@ public actor PortMapper: Service {
     public var status: PortMapperStatus {
         var status = PortMapperStatus()
         status.isRunning = self.isRunning
+        status.hasLookedForGateways = self.hasLookedForGateways
         for family in AddressFamily.allCases {
             guard let site = self.sites[family] else { continue }
             status.gateways.append(site.session.status)
@@ -285,12 +286,7 @@ public actor PortMapper: Service {
         }
         for family in AddressFamily.allCases {
             let gateway = gateways.first { $0.family == family }
-            if let gateway, let known = self.sites[family]?.client.gateway, known.isSameWay(as: gateway) {
-                // Other networks of this machine, which come and go with containers and tunnels, are no reason to begin anew.
-                if known != gateway { self.sites[family]?.client = self.client(of: gateway) }
-                continue
-            }
-            guard self.sites[family] != nil || gateway != nil else { continue }
+            guard self.sites[family]?.client.gateway != gateway else { continue }
             self.sites[family]?.session.abandon()
             self.drain()
             self.sites[family] = nil

@@ -8,6 +8,8 @@ public struct PortMapperStatus: Hashable, Sendable {
     public var mappings: [PortMapping] = []
     /// Whether `run()` runs.
     public var isRunning = false
+    /// Whether it is known which gateways there are. Until then none is here.
+    public var hasLookedForGateways = false
 
     /// The gateways' external addresses that are not public: above them is another NAT.
     public var doubleNATs: [Multiaddr] { self.gateways.compactMap { $0.isDoubleNAT ? $0.externalAddress : nil } }

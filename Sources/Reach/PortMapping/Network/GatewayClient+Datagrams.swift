@@ -47,7 +47,7 @@ extension GatewayClient {
                     .flatMap { channel in
                         canceller.attach(channel)
                         let machine = SSDPSearchStateMachine(
-                            gateway: gateway, isConnected: { connected.isConnected($0) }, now: .now, timeout: configuration.searchTimeout)
+                            gateway: gateway, now: .now, timeout: configuration.searchTimeout)
                         return Self.sendMulticast(channel, from: local).flatMapThrowing {
                             try channel.pipeline.syncOperations.addHandler(
                                 SSDPSearchHandler(machine, destinations: destinations, host: host, refusals: refusals, promise: promise))

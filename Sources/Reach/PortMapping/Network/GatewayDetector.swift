@@ -48,7 +48,7 @@ enum GatewayDetector {
             let wanted = found.filter { families.remove($0.address.family) != nil }
             let mayBePrivate = isFixed
             let gateways = wanted.map { address, interface in
-                let provisional = Gateway(address: address, interface: interface, localAddress: address, connectedNetworks: table.networks4)
+                let provisional = Gateway(address: address, interface: interface, localAddress: address)
                 return Self.localAddress(towards: provisional, mayBePrivate: mayBePrivate, policy: configuration.addressPolicy, on: eventLoop)
             }
             return EventLoopFuture.whenAllComplete(gateways, on: eventLoop).map { $0.compactMap { try? $0.get() }.compactMap { $0 } }
@@ -127,7 +127,6 @@ enum GatewayDetector {
             guard case .ip4(let ip)? = device.address.flatMap({ Multiaddr(ip: $0) })?.components.last,
                 case .ip4(let mask)? = device.netmask.flatMap({ Multiaddr(ip: $0) })?.components.last, ip.scope != .loopback, ip.scope != .linkLocal
             else { continue }
-            table.networks4.append(IPv4Network(address: ip, mask: mask.rawValue))
             if table.default4 == nil {
                 table.default4 = .init(gateway: IPv4Address(rawValue: ip.rawValue & mask.rawValue | 1), interface: device.name, metric: 0)
             }

@@ -14,8 +14,6 @@ struct RoutingTable: Hashable, Sendable {
     /// The one with the lowest metric, of those that are up.
     var default4: Default<IPv4Address>?
     var default6: Default<IPv6Address>?
-    /// Directly connected.
-    var networks4: [IPv4Network] = []
 
     /// `RTF_UP`, `RTF_GATEWAY`, `RTF_REJECT` of route.h.
     private static let up: UInt32 = 0x1
@@ -31,13 +29,10 @@ struct RoutingTable: Hashable, Sendable {
             guard let destination = UInt32(fields[1], radix: 16).map(UInt32.init(bigEndian:)),
                 let gateway = UInt32(fields[2], radix: 16).map(UInt32.init(bigEndian:)), let flags = UInt32(fields[3], radix: 16),
                 let metric = UInt32(fields[6]), let mask = UInt32(fields[7], radix: 16).map(UInt32.init(bigEndian:)),
-                flags & Self.up != 0, flags & Self.reject == 0
+                flags & Self.up != 0, flags & Self.viaGateway != 0, flags & Self.reject == 0, destination == 0, mask == 0, gateway != 0,
+                self.default4.map({ metric < $0.metric }) ?? true
             else { continue }
-            if flags & Self.viaGateway == 0 {
-                if mask != 0 { self.networks4.append(IPv4Network(address: IPv4Address(rawValue: destination), mask: mask)) }
-            } else if destination == 0, mask == 0, gateway != 0, self.default4.map({ metric < $0.metric }) ?? true {
-                self.default4 = Default(gateway: IPv4Address(rawValue: gateway), interface: String(fields[0]), metric: metric)
-            }
+            self.default4 = Default(gateway: IPv4Address(rawValue: gateway), interface: String(fields[0]), metric: metric)
         }
         for fields in Self.lines(route6) where fields.count >= 10 {
             guard fields[0].allSatisfy({ $0 == "0" }), fields[1] == "00", let gateway = Self.address6(fields[4]), gateway != .any,

@@ -1,9 +1,9 @@
 import DIGMultiformats
 
-/// Looks for gateways by multicast (UPnP Device Architecture 1.1 §1.3.2), and chooses among the answers.
+/// Looks for the gateway's UPnP services by multicast (UPnP Device Architecture 1.1 §1.3.2).
 ///
-/// An answer counts if it comes from the default gateway or from a host of a directly connected network, and its location is on that very host: a stranger
-/// cannot make us call a third party.
+/// An answer counts if it comes from the gateway and its location is there, too: neither another host of the local network nor a gateway that lies can
+/// make us call a third party.
 struct SSDPSearchStateMachine {
     typealias Instant = ContinuousClock.Instant
 
@@ -15,7 +15,7 @@ struct SSDPSearchStateMachine {
     static let transmissionTimes: [Duration] = [.zero, .milliseconds(400), .milliseconds(1200)]
     /// UPnP Device Architecture 1.1 §1.3.2: devices spread their answers over this many seconds.
     static let maximumWaitSeconds = 1
-    /// Ours: how long other answers are waited for when the gateway itself has answered.
+    /// Ours: how long other answers are waited for after the first.
     static let settlingTime: Duration = .milliseconds(50)
 
     static let searchTargets = [
@@ -31,19 +31,15 @@ struct SSDPSearchStateMachine {
     }
 
     private let gateway: IPv4Address
-    private let isConnected: @Sendable (IPv4Address) -> Bool
     private let start: Instant
     private var transmissionCount = 0
     private var answerCount = 0
-    /// Those on the gateway first.
     private var candidates: [GatewayURL] = []
     private var finishAt: Instant
     private var isFinished = false
 
-    /// - Parameter isConnected: Whether an address is in a network that this machine is directly connected to.
-    init(gateway: IPv4Address, isConnected: @escaping @Sendable (IPv4Address) -> Bool, now: Instant, timeout: Duration) {
+    init(gateway: IPv4Address, now: Instant, timeout: Duration) {
         self.gateway = gateway
-        self.isConnected = isConnected
         self.start = now
         self.finishAt = now + timeout
     }
@@ -65,33 +61,17 @@ struct SSDPSearchStateMachine {
         return .search
     }
 
-    /// - Returns: A location that is refused because it is another host's than who names it.
+    /// - Returns: A location that is refused because it is not on the gateway, which names it.
     @discardableResult
     mutating func received(_ datagram: [UInt8], from source: IPv4Address, now: Instant) -> GatewayURL? {
-        guard !self.isFinished, self.answerCount < Self.maximumAnswerCount else { return nil }
+        guard source == self.gateway, !self.isFinished, self.answerCount < Self.maximumAnswerCount else { return nil }
         self.answerCount += 1
-        guard Self.accepts(source, gateway: self.gateway, isConnected: self.isConnected), let response = SSDPResponse(datagram) else { return nil }
+        guard let response = SSDPResponse(datagram) else { return nil }
         guard response.location.host == source else { return response.location }
-        guard !self.candidates.contains(response.location) else { return nil }
-        if source == self.gateway {
-            let position = self.candidates.firstIndex { $0.host != self.gateway } ?? self.candidates.count
-            self.candidates.insert(response.location, at: position)
-            self.finishAt = min(self.finishAt, now + Self.settlingTime)
-        } else {
-            self.candidates.append(response.location)
-        }
-        // The gateway's own are in front: a flood from elsewhere does not push them out.
-        if self.candidates.count > Self.maximumCandidateCount { self.candidates.removeLast() }
+        guard !self.candidates.contains(response.location), self.candidates.count < Self.maximumCandidateCount else { return nil }
+        self.candidates.append(response.location)
+        self.finishAt = min(self.finishAt, now + Self.settlingTime)
         return nil
-    }
-
-    /// Whether a host may be our gateway at all.
-    private static func accepts(_ source: IPv4Address, gateway: IPv4Address, isConnected: (IPv4Address) -> Bool) -> Bool {
-        if source == gateway { return true }
-        switch source.scope {
-        case .private, .carrierGradeNAT, .global, .documentation: return isConnected(source)
-        case .loopback, .linkLocal, .multicast, .unspecified, .reserved: return false
-        }
     }
 
     static func request(for target: String, host: String) -> String {
