@@ -244,6 +244,26 @@ struct CircuitTests {
             fake.end()
         }
     }
+
+    @Test("a relay that names somebody else as who connects is found out by the peer that is connected to")
+    func impostorAtTheTarget() async throws {
+        try await withNodes { nodes in
+            let relay = try await nodes.make()
+            let (a, b, c) = (try await nodes.makeClient(of: relay), try await nodes.makeClient(of: relay), try await nodes.makeClient(of: relay))
+            let fake = FakeRelay(on: relay)
+            try await b.swarm.listen(on: [relay.circuit])
+            fake.leadEverybody(to: b.peer, inTheNameOf: c.peer)
+            _ = try? await a.connect(to: b, through: relay)
+            #expect(b.swarm.connection(to: a.peer) == nil)
+            #expect(b.swarm.connection(to: c.peer) == nil)
+            // The last message of the handshake is its own: it learns of the refusal by the end of the circuit.
+            try await eventually { a.swarm.connection(to: b.peer) == nil }
+            fake.leadEverybody(to: b.peer)
+            #expect(try await a.connect(to: b, through: relay).echo(1000) == 1000)
+            #expect(b.swarm.connection(to: a.peer) != nil)
+            fake.end()
+        }
+    }
 }
 
 /// Answers with a pattern once the peer has ended its side.
@@ -306,6 +326,7 @@ final class FakeRelay: Sendable {
     private let circuits = Mutex<[RelayedCircuit]>([])
     private let target = Mutex<PeerID?>(nil)
     private let statedLimit = Mutex<RelayLimit?>(nil)
+    private let statedSource = Mutex<PeerID?>(nil)
 
     /// - Parameter grant: Made for each peer that asks; nil: a good one.
     init(on node: Node, grant: (@Sendable (PeerID) throws -> (ReservationGrant, RelayLimit?))? = nil) {
@@ -328,7 +349,8 @@ final class FakeRelay: Sendable {
         }
     }
 
-    func leadEverybody(to peer: PeerID, stating limit: RelayLimit? = nil) {
+    func leadEverybody(to peer: PeerID, stating limit: RelayLimit? = nil, inTheNameOf source: PeerID? = nil) {
+        self.statedSource.withLock { $0 = source }
         self.target.withLock { $0 = peer }
         self.statedLimit.withLock { $0 = limit }
     }
@@ -336,13 +358,10 @@ final class FakeRelay: Sendable {
     private func connect(_ messages: MessageStream, from source: PeerID) {
         guard let target = self.target.withLock({ $0 }), let onward = self.node.swarm.connection(to: target) else { return messages.close() }
         let limit = self.statedLimit.withLock { $0 }
+        let named = self.statedSource.withLock { $0 } ?? source
         Task {
-            let opened = onward.eventLoop.makePromise(of: MessageStream.self)
-            _ = try await onward.openStream(speaking: [CircuitRelay.stopProtocolID]) { stream, _ in
-                stream.eventLoop.makeCompletedFuture { opened.succeed(try MessageStream(on: stream, limit: 4096, timeout: .seconds(10))) }
-            }
-            let stop = try await opened.futureResult.get()
-            stop.write(StopMessage.connect(source, limit: limit).encoded)
+            let stop = try await onward.openMessages(speaking: CircuitRelay.stopProtocolID, limit: 4096, timeout: .seconds(10))
+            stop.write(StopMessage.connect(named, limit: limit).encoded)
             _ = try await stop.read().get()
             messages.write(HopMessage.status(.ok).encoded)
             let circuit = RelayedCircuit(

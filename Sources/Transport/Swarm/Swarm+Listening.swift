@@ -49,8 +49,9 @@ extension Swarm {
     }
 
     private func accepted(_ channel: any Channel, from remote: Multiaddr) -> EventLoopFuture<Void> {
+        // The address names a peer only on a circuit: then it has to be the one that the relay says is there.
         let upgrade = ConnectionUpgrade(
-            role: self.roleChoice(ofAcceptedFrom: remote), expecting: nil, remoteAddress: remote, on: channel.eventLoop, swarm: self)
+            role: self.roleChoice(ofAcceptedFrom: remote), expecting: remote.peerID, remoteAddress: remote, on: channel.eventLoop, swarm: self)
         let isAdmitted = self.state.withLock { state in
             guard !state.isClosed, state.inboundUpgrades.count < self.configuration.maximumInboundHandshakes else { return false }
             if let origin = Origin(remote) {
