@@ -298,6 +298,24 @@ struct ReachabilityTrackerTests {
         #expect(tracker.overall == .public)
     }
 
+    @Test("Where those get through whom this node has dialed and a stranger does not, the node is private: the NAT filters by address")
+    func closedToStrangers() throws {
+        var tracker = try self.make(servers: 2)
+        tracker.connectionOpened(role: .dialer, local: self.listening, remote: try self.server(0), now: self.start)
+        tracker.connectionOpened(role: .dialer, local: try Multiaddr("/ip4/192.168.1.2/tcp/49152"), remote: try self.server(1), now: self.start)
+        var other = tracker
+        self.run(&tracker, to: 60) { $0.server == self.peers[0] ? self.yes($0) : self.no($0) }
+        #expect(tracker.overall == .private)
+        let votes = tracker.snapshot(now: self.start, tcpMapping: .init(behavior: .unknown, evidence: [])).addresses.first?.votes ?? []
+        #expect(votes.count == 2)
+        #expect(votes.allSatisfy { $0.isStranger == ($0.server == self.peers[1]) && $0.isReachable != $0.isStranger })
+        // The other way round somebody's line is bad, and nothing is proven.
+        self.run(&other, to: 60) { $0.server == self.peers[0] ? self.no($0) : self.yes($0) }
+        #expect(other.overall == .unknown)
+        self.run(&other, from: 300, to: 700, self.yes)
+        #expect(other.overall == .public)
+    }
+
     @Test("Whom this node punched at, dialed before, or has at home is no stranger")
     func noStrangers() throws {
         var tracker = try self.make(servers: 1)

@@ -8,6 +8,8 @@ public struct ReachabilitySnapshot: Hashable, Sendable {
         public var server: PeerID
         public var serverAddress: Multiaddr
         public var isReachable: Bool
+        /// Whether this node had sent it nothing from the port asked about, so that it stands for everybody.
+        public var isStranger: Bool
         public var version: AutoNAT.Version
         public var at: ContinuousClock.Instant
     }

@@ -29,6 +29,15 @@ public struct ReachabilityTracker: Sendable {
         var refusedBy: Set<HostNetwork> = []
         var nextCheck: Instant
         var sureInterval: Duration
+
+        /// Whom this node had sent something got through, whom it had not did not: a NAT that filters by address (RFC 4787 §5). However many of
+        /// the former there are, they say nothing about everybody.
+        var isClosedToStrangers: Bool {
+            guard !self.isIndependent, self.external.basis > .mapped else { return false }
+            let strangers = self.votes.filter(\.seen.isStranger)
+            return !strangers.isEmpty && !strangers.contains(where: \.seen.isReachable)
+                && self.votes.contains { $0.seen.isReachable && !$0.seen.isStranger }
+        }
     }
 
     private struct Server {
@@ -242,17 +251,17 @@ public struct ReachabilityTracker: Sendable {
         let refused: [Multiaddr]
         switch outcome {
         case .reachable(let address, let from):
-            self.vote(on: address, true, probe, network, now: now)
             // Whoever the NAT knew before proves nothing about those it does not know, nor does whoever is behind it too.
             let origin = from ?? probe.serverAddress
-            if let host = HostAddress(origin), let index = self.index(of: address),
-                self.contacts[host] == nil && self.configuration.isPublic(origin) || self.records[index].external.basis <= .mapped
-            {
+            let isStranger = self.isStranger(origin)
+            self.vote(on: address, true, probe, network, isStranger: isStranger, now: now)
+            if HostAddress(origin) != nil, let index = self.index(of: address), isStranger || self.records[index].external.basis <= .mapped {
                 self.records[index].isIndependent = true
             }
             refused = self.passedOver(by: probe, answering: [address])
         case .unreachable(let addresses):
-            for address in addresses { self.vote(on: address, false, probe, network, now: now) }
+            let isStranger = self.isStranger(probe.serverAddress)
+            for address in addresses { self.vote(on: address, false, probe, network, isStranger: isStranger, now: now) }
             refused = self.passedOver(by: probe, answering: addresses)
         case .refused(let addresses):
             refused = addresses
@@ -264,6 +273,12 @@ public struct ReachabilityTracker: Sendable {
             self.records[index].refusedBy.insert(network)
             self.records[index].nextCheck = now + self.configuration.unsureInterval
         }
+    }
+
+    /// Whether nothing was sent to that host from a port listened on, so that no NAT knows it.
+    private func isStranger(_ address: Multiaddr) -> Bool {
+        guard let host = HostAddress(address) else { return false }
+        return self.contacts[host] == nil && self.configuration.isPublic(address)
     }
 
     /// The targets before the one that the server chose, or all when it speaks of something else: it does not dial them.
@@ -282,7 +297,9 @@ public struct ReachabilityTracker: Sendable {
 
     // MARK: Deciding
 
-    private mutating func vote(on address: Multiaddr, _ isReachable: Bool, _ probe: ReachabilityProbe, _ network: HostNetwork, now: Instant) {
+    private mutating func vote(
+        on address: Multiaddr, _ isReachable: Bool, _ probe: ReachabilityProbe, _ network: HostNetwork, isStranger: Bool, now: Instant
+    ) {
         guard let index = self.index(of: address) else { return }
         var record = self.records[index]
         let wasSure = self.isSure(record, now: now)
@@ -293,7 +310,8 @@ public struct ReachabilityTracker: Sendable {
             Vote(
                 network: network,
                 seen: .init(
-                    server: probe.server, serverAddress: probe.serverAddress, isReachable: isReachable, version: probe.version, at: now)))
+                    server: probe.server, serverAddress: probe.serverAddress, isReachable: isReachable, isStranger: isStranger, version: probe.version,
+                    at: now)))
         let (lead, needed) = self.lead(of: record, now: now)
         if lead >= needed {
             if !record.state.isReachable { record.state = .reachable(since: now) }
@@ -344,8 +362,10 @@ public struct ReachabilityTracker: Sendable {
 
     public var overall: NodeReachability {
         if self.records.contains(where: { $0.state.isReachable && $0.isIndependent }) { return .public }
-        let isAnyOpen = self.records.contains { !$0.state.isUnreachable && ($0.state.isReachable || $0.external.basis != .guessed) }
-        return isAnyOpen || !self.records.contains { $0.state.isUnreachable } ? .unknown : .private
+        let isAnyOpen = self.records.contains {
+            !$0.state.isUnreachable && !$0.isClosedToStrangers && ($0.state.isReachable || $0.external.basis != .guessed)
+        }
+        return isAnyOpen || !self.records.contains { $0.state.isUnreachable || $0.isClosedToStrangers } ? .unknown : .private
     }
 
     /// - Parameter tcpMapping: Goes into the snapshot as it is.
