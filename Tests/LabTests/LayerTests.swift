@@ -1,5 +1,6 @@
 #if os(Linux)
 import DIGNATLab
+import Foundation
 import Testing
 
 extension InLab {
@@ -60,6 +61,18 @@ extension InLab {
             }
         }
 
+        @Test("tcp-hole-punch: the same homes, when whoever gets knows nobody but the relay of the link", .timeLimit(.minutes(2)))
+        func holePunchWithOneObserver() async throws {
+            try await LabStage.with(homes: [LabStage.home("a", .portRestricted), LabStage.home("b", .portRestricted)]) { stage in
+                let relay = try await stage.relay()
+                let share = try await stage.share(Self.file, on: "a", relays: [relay])
+                let get = try await stage.get(
+                    share.link, on: "b", options: ["--rate", "1MiB", "--no-dht", "--no-pex", "--no-gossip", "--no-local-discovery"])
+                try await get.finish(Self.file)
+                #expect(get.path?.layer == "tcp-hole-punch" && get.path?.direct == true, "\(get.story)")
+            }
+        }
+
         @Test("tcp-simultaneous-open: the same homes, when the plain punch is not allowed", .timeLimit(.minutes(2)))
         func simultaneousOpen() async throws {
             try await LabStage.with(homes: [LabStage.home("a", .portRestricted), LabStage.home("b", .portRestricted)]) { stage in
@@ -102,6 +115,18 @@ extension InLab {
                 let get = try await stage.get(share.link, on: "b", relays: [relay], options: ["--methods", "circuit-relay", "--rate", "1MiB"])
                 try await get.finish(Self.file)
                 #expect(get.path?.layer == "circuit-relay" && get.path?.direct == false, "\(get.story)")
+            }
+        }
+
+        @Test("a relay that is not among the methods allowed carries no file: where no punch works, none arrives (NAT-18)", .timeLimit(.minutes(2)))
+        func relayNotAllowed() async throws {
+            try await LabStage.with(homes: [LabStage.home("a", .symmetric), LabStage.home("b", .portRestricted)]) { stage in
+                let relay = try await stage.relay()
+                let share = try await stage.share(Self.file, on: "a", relays: [relay])
+                let get = try await stage.get(share.link, on: "b", relays: [relay], options: ["--methods", "tcp-hole-punch", "--no-local-discovery"])
+                let output = try await get.process.wait(timeout: .seconds(100))
+                #expect(output.exit == .code(7), "\(get.story)")
+                #expect(get.path == nil && !FileManager.default.fileExists(atPath: get.output), "\(get.story)")
             }
         }
     }
