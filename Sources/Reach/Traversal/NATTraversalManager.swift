@@ -114,7 +114,7 @@ public final class NATTraversalManager: Service, Sendable {
         // One relay may have been named with several addresses.
         let relayCount = configuration.relays.isEmpty ? Int.max : Set(configuration.relays.compactMap(\.peerID)).count
         reachability.observed.minimumObservers = max(1, min(configuration.minimumObservers, relayCount))
-        reachability.observed.minimumMappingObservers = max(2, min(reachability.observed.minimumMappingObservers, relayCount))
+        reachability.observed.minimumMappingObservers = max(2, min(configuration.minimumMappingObservers, relayCount))
         reachability.isPublic = { policy.isPublic($0) }
         let reachabilityService = ReachabilityService(dialer: swarm, router: swarm, configuration: reachability, logger: logger)
         self.reachability = reachabilityService

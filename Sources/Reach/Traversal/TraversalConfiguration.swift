@@ -29,6 +29,9 @@ public struct TraversalConfiguration: Sendable {
     public var usesPortMapping = true
     /// Networks that must have seen an address before it is believed. Where fewer relays are configured, each of them has to have seen it.
     public var minimumObservers = 2
+    /// Networks that must have seen where dials come from before it is said how the NAT maps them; at least two. Where fewer relays are
+    /// configured, each of them.
+    public var minimumMappingObservers = 3
     /// Which addresses strangers may name. Applies to every part.
     public var addressPolicy = AddressPolicy()
     /// Servers that are asked what NAT is in front of the UDP port. Empty: nobody is asked.
