@@ -15,6 +15,7 @@ struct DoctorCommand: DigNatCommand {
         abstract: "Finds out what kind of network this is: who can reach this node, what its NAT does, which methods will work, what to change.",
         discussion: """
             Asks the router for a port and takes it back; has the peers named with --relay and --bootstrap dial this node; asks STUN servers about UDP. \
+            Two such peers at different addresses show most. \
             Nothing is asked of anybody who is not named: DHT, peer exchange and gossip are off here unless they are switched on.
 
             EXAMPLES
@@ -22,9 +23,9 @@ struct DoctorCommand: DigNatCommand {
               dig-nat doctor --stun stun.example.org --json
             """)
 
-    // Two peers whose dials meet silence take 10 s each to say so.
+    // Two peers whose dials meet silence take 10 s each to say so, with 5 s in between; for IPv4 and IPv6 twice that.
     @Option(help: ArgumentHelp("Seconds to look at most.", valueName: "seconds"))
-    var timeout: Int = 30
+    var timeout: Int = 60
 
     @OptionGroup(title: "Network")
     var network: NetworkOptions
@@ -34,19 +35,42 @@ struct DoctorCommand: DigNatCommand {
 
     var settings: [Setting: String] { self.global.settings.merging(self.network.settings) { $1 } }
 
+    /// Half an examination is no diagnosis.
+    var adviceAfterInterruption: String? { "nothing is said of what is half found out: run it again" }
+
     func validate() throws {
         if !(1...600).contains(self.timeout) { throw ValidationError("--timeout takes 1 to 600 seconds.") }
     }
 
     func execute(_ context: CommandContext) async throws {
-        try await context.withNetwork(tune: { Self.tune(&$0, context.configuration) }) { network in
+        var circumstances = DiagnosisCircumstances()
+        let contacts = DoctorContacts(try context.nodeConfiguration())
+        let usesDHT = context.configuration.flag(.dht) ?? true
+        try await context.withNetwork(tune: { node in
+            Self.tune(&node, context.configuration)
+            contacts.prepare(&node)
+        }) { network in
             context.console.note("looking at the network; this takes up to \(self.timeout) s")
-            await self.settle(network)
-            let environment = await network.traversal.environment
+            let examination = DoctorExamination(network, contacts: contacts)
+            await examination.run(timeout: .seconds(self.timeout))
+            try Task.checkCancellation()
+            circumstances.contacts = examination.results
+            circumstances.isPortRandom = !network.configuration.listen.contains { $0.components.contains { if case .tcp(let port) = $0 { port != 0 } else { false } } }
+            circumstances.leavesOutDHT = usesDHT && network.discovery.dht == nil
+            let environment = await examination.environment
             let policy = network.configuration.traversal.addressPolicy
-            let diagnosis = Diagnosis(environment, isPublic: policy.isPublic)
-            context.console.result(Self.text(diagnosis), event: Self.event(diagnosis, environment: environment, peer: "\(network.identity.peerID)"))
+            let diagnosis = Diagnosis(environment, circumstances: circumstances, isPublic: policy.isPublic)
+            context.console.result(
+                Self.text(diagnosis), event: Self.event(diagnosis, environment: environment, contacts: circumstances.contacts, peer: "\(network.identity.peerID)"))
         }
+        if let failure = Self.failure(circumstances.contacts) { throw failure }
+    }
+
+    /// What is wrong if nobody who was named is there.
+    static func failure(_ contacts: [DiagnosisCircumstances.Contact]) -> CommandFailure? {
+        let hasFailed = contacts.allSatisfy { if case .failed = $0.outcome { true } else { false } }
+        guard !contacts.isEmpty, hasFailed else { return nil }
+        return CommandFailure(.unreachable, "none of the relays and first contacts named could be reached", next: "see above what came of each")
     }
 
     /// Leaves those alone who are not named.
@@ -55,34 +79,6 @@ struct DoctorCommand: DigNatCommand {
         if !configuration.isSet(.publicDHT) { node.discovery.publicDHT = nil }
         if !configuration.isSet(.peerExchange) { node.discovery.peerExchange = nil }
         if !configuration.isSet(.gossip) { node.discovery.gossip = nil }
-    }
-
-    /// Returns when what can be known is known.
-    private func settle(_ network: NetworkManager) async {
-        let changes = network.traversal.environmentChanges
-        let wantsServers = !network.configuration.traversal.relays.isEmpty || !network.configuration.discovery.bootstrapPeers.isEmpty
-        // One far end alone cannot show whether another sees the same port: only strangers who happen to be connected could.
-        let contacts = network.configuration.traversal.relays + network.configuration.discovery.bootstrapPeers
-        let wantsMapping = Set(contacts.compactMap(\.peerID)).count >= 2
-        let wantsUDP = !network.configuration.traversal.stunServers.isEmpty && network.udp != nil
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                // Cancelled: everything is known.
-                try? await Task.sleep(for: .seconds(self.timeout))
-            }
-            group.addTask {
-                func isSettled() async -> Bool {
-                    let environment = await network.traversal.environment
-                    let ports = environment.portMapping.map { $0.gateways.allSatisfy { $0.findings.allSatisfy { $0.outcome != .searching } } } ?? true
-                    let udp = !wantsUDP || environment.udp != nil || environment.udpProblem != nil
-                    return ports && udp && (!wantsServers || (environment.tier != .unknown && (!wantsMapping || environment.reachability.tcpMapping.behavior != .unknown)))
-                }
-                guard await !isSettled() || wantsServers else { return }
-                for await _ in changes where await isSettled() { return }
-            }
-            await group.next()
-            group.cancelAll()
-        }
     }
 
     // MARK: Output
@@ -108,16 +104,33 @@ struct DoctorCommand: DigNatCommand {
     private static func udp(_ behavior: NATBehavior?) -> JSONValue {
         guard let behavior else { return .null }
         return .object([
-            "nat": .string(behavior.type.rawValue), "mapping": .string("\(behavior.mapping)"), "filtering": .string("\(behavior.filtering)"),
+            // Silence alone does not tell a wall from dead servers.
+            "nat": .string((behavior.isUDPBlocked ? .unknown : behavior.type).rawValue), "mapping": .string("\(behavior.mapping)"), "filtering": .string("\(behavior.filtering)"),
             "external": .array(behavior.external.map { .string("\($0.ipAddress ?? "?"):\($0.port ?? 0)") }),
         ])
     }
 
-    static func event(_ diagnosis: Diagnosis, environment: NATEnvironment, peer: String) -> JSONObject {
+    private static func contact(_ contact: DiagnosisCircumstances.Contact) -> JSONValue {
+        let (outcome, message): (String, JSONValue) =
+            switch contact.outcome {
+            case .pending: ("pending", .null)
+            case .connected: ("connected", .null)
+            case .failed(let cause): ("failed", .string(cause))
+            }
+        return .object([
+            "peer": .string("\(contact.peer)"), "addresses": .array(contact.addresses.map { .string($0.description) }), "outcome": .string(outcome),
+            "message": message, "tests": contact.tests.map { .boolean($0) } ?? .null,
+        ])
+    }
+
+    static func event(
+        _ diagnosis: Diagnosis, environment: NATEnvironment, contacts: [DiagnosisCircumstances.Contact] = [], peer: String
+    ) -> JSONObject {
         [
             "event": "diagnosis", "peer": .string(peer), "tier": .string(environment.tier.rawValue),
             "addresses": .array(environment.announcedAddresses.map { .string($0.description) }),
             "udp": Self.udp(environment.udp),
+            "contacts": .array(contacts.map(Self.contact)),
             "findings": .array(
                 diagnosis.findings.map { .object(["topic": .string($0.topic), "weight": .string($0.weight.rawValue), "text": .string($0.text)]) }),
             "methods": .array(

@@ -12,6 +12,8 @@ protocol DigNatCommand: AsyncParsableCommand, Sendable {
     var defaults: [Setting: SettingValue] { get }
     /// Standard output is for a file.
     var writesFileToStandardOutput: Bool { get }
+    /// What to do after Ctrl-C. Nil: what holds for most.
+    var adviceAfterInterruption: String? { get }
     func execute(_ context: CommandContext) async throws
 }
 
@@ -19,6 +21,7 @@ extension DigNatCommand {
     var settings: [Setting: String] { self.global.settings }
     var defaults: [Setting: SettingValue] { [:] }
     var writesFileToStandardOutput: Bool { false }
+    var adviceAfterInterruption: String? { nil }
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
@@ -37,7 +40,10 @@ extension DigNatCommand {
             try result.get()
         } catch {
             var failure = FailureDescription.failure(for: error)
-            if let signal { failure = FailureDescription.interruption(by: signal) }
+            if let signal {
+                failure = FailureDescription.interruption(by: signal)
+                failure.next = self.adviceAfterInterruption ?? failure.next
+            }
             console.failure(failure)
             throw ExitCode(failure.status.rawValue)
         }
