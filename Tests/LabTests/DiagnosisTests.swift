@@ -23,6 +23,12 @@ extension InLab {
                 name: "port-restricted", home: LabStage.home("a", .portRestricted), tier: "nat-restricted",
                 findings: ["tcp-mapping": "keeps one port", "reachability": "nobody gets through", "port-mapping": "opens no ports", "double-nat": nil]),
             Situation(
+                name: "full cone", home: LabStage.home("a", .fullCone), tier: "direct-capable",
+                findings: ["tcp-mapping": "keeps one port", "reachability": "everybody can reach"]),
+            Situation(
+                name: "address-restricted", home: LabStage.home("a", .addressRestricted), tier: "nat-restricted",
+                findings: ["tcp-mapping": "keeps one port", "reachability": "strangers do not get through"]),
+            Situation(
                 name: "symmetric", home: LabStage.home("a", .symmetric), tier: "nat-restricted",
                 findings: ["tcp-mapping": "another port for each", "reachability": "nobody gets through", "port-mapping": "opens no ports"]),
             Situation(
@@ -63,7 +69,7 @@ extension InLab {
                 let (diagnosis, instant) = try await process.timedEvent("diagnosis", within: .seconds(75))
                 let text = process.lines.map(\.text).joined(separator: "\n")
                 #expect(diagnosis.tier == "nat-restricted", "\(text)")
-                #expect(diagnosis.findings?.contains { $0.topic == "tcp-mapping" && $0.text.contains("too few peers") } == true, "\(text)")
+                #expect(diagnosis.findings?.contains { $0.topic == "tcp-mapping" && $0.text.contains("it takes two") } == true, "\(text)")
                 let seconds = (instant - process.started) / .seconds(1)
                 print("LabTests: doctor with one relay: \(seconds) s")
                 #expect(seconds < 45)
