@@ -108,6 +108,26 @@ struct ReachabilityTrackerTests {
         #expect(tracker.overall == .public)
     }
 
+    @Test("Where every test takes its time in silence, two servers are heard about two addresses within a minute")
+    func silence() throws {
+        var tracker = try self.make(servers: 2)
+        tracker.candidatesChanged(
+            [
+                ExternalAddress(address: try Multiaddr("/ip6/2a00::5/tcp/4001"), listenAddress: self.listening, basis: .listening),
+                ExternalAddress(address: self.external, listenAddress: self.listening, basis: .observed),
+            ], listening: [self.listening], now: self.start)
+        var now = self.start
+        while now < self.start + .seconds(60) {
+            if let probe = tracker.poll(now: now) {
+                now += .seconds(10)
+                tracker.finished(probe, self.no(probe), now: now)
+            } else {
+                now += .seconds(1)
+            }
+        }
+        #expect(tracker.overall == .private)
+    }
+
     @Test("A decision stands until as many say the opposite; doubt makes it ask at once")
     func hysteresis() throws {
         var tracker = try self.make(servers: 8)

@@ -201,6 +201,8 @@ public struct ReachabilityTracker: Sendable {
             let record = self.records[index]
             return index != first && record.nextCheck <= now && !record.refusedBy.contains(server.network)
                 && (server.version == .v2 || HostAddress(record.external.address) == host)
+                // It would dial that once more in place of the one it has not been heard about.
+                && !record.votes.contains { $0.network == server.network && now - $0.seen.at < self.configuration.retryInterval }
         }
         // The server dials the first that it is willing to: the most promising come first, the rest is still due afterwards.
         let targets = ([first] + others).sorted().prefix(max(1, self.configuration.maximumTargets)).map { index in
