@@ -117,6 +117,11 @@ public final class HolePuncher: Service, Sendable {
     /// Punches under way.
     public var activeCount: Int { self.registry.count }
 
+    /// Whether ``events`` tell, or have told, what a new connection is owed to: a punch with its peer is under way, or has led to it.
+    package func concerns(_ connection: any Connection) -> Bool {
+        self.registry.concerns(connection.id, of: connection.remotePeer)
+    }
+
     // MARK: Beginning
 
     /// Tells of a relayed connection, to be replaced by a direct one. Ignored unless the peer made it: only the called side begins
@@ -315,9 +320,11 @@ public final class HolePuncher: Service, Sendable {
         } catch {
             throw session.failed(error as? HolePunchError ?? HolePunchError(.signalingFailed, "\(peer) can't be spoken to", cause: error))
         }
-        return try await session.run(
+        let outcome = try await session.run(
             PunchInitiatorStateMachine(settings: session.settings, addresses: session.ownAddresses(), now: .now, select: session.select), over: channel,
             directly: allowance?.dialsDirectlyToo ?? self.configuration.dialsDirectlyToo ? session.select(addresses) : nil)
+        self.registry.succeeded(outcome.connection.id)
+        return outcome
     }
 
     private func respond(on channel: any PunchChannel, to peer: PeerID) async throws -> any Connection {
@@ -330,10 +337,12 @@ public final class HolePuncher: Service, Sendable {
         }
         defer { self.registry.end(admission, with: peer) }
         let session = self.session(with: peer, as: .responder, over: channel.name, self.allowance(peer, channel.name), admission: admission)
-        return try await session.run(
+        let connection = try await session.run(
             PunchResponderStateMachine(settings: session.settings, addresses: session.ownAddresses(), now: .now, select: session.select), over: channel,
             directly: nil
         ).connection
+        self.registry.succeeded(connection.id)
+        return connection
     }
 
     private func selection(for peer: PeerID) -> PunchAddresses {

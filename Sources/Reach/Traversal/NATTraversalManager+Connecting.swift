@@ -158,8 +158,8 @@ extension NATTraversalManager {
                         case .upgraded(let connection), .connected(let connection):
                             // Dials of this node tell of themselves.
                             guard connection.remotePeer == peer, !connection.isRelayed, connection.role == .listener else { continue }
-                            // So do punches, which know by what method.
-                            guard self.state.withLock({ $0.punches[peer] == nil }) else { continue }
+                            // So do punches, which know by what method; what they tell may not have been heard yet.
+                            guard !self.puncher.concerns(connection), self.state.withLock({ $0.punches[peer] == nil }) else { continue }
                             tell(.direct(connection, self.punchMethod(of: connection) ?? .direct))
                         default: break
                         }

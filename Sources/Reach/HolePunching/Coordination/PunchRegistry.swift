@@ -1,4 +1,5 @@
 import DIGIdentity
+import DIGNet
 import Synchronization
 
 /// The punches under way: one for each peer.
@@ -14,7 +15,12 @@ final class PunchRegistry: Sendable {
     private struct State {
         var entries: [PeerID: Entry] = [:]
         var next: UInt64 = 0
+        /// What punches have led to, the newest last.
+        var connections: [ConnectionID] = []
     }
+
+    /// Ours: connections remembered as punched. Whoever asks does so when they are new.
+    private static let maximumConnectionCount = 256
 
     /// A place in the registry.
     struct Admission: Sendable {
@@ -55,6 +61,19 @@ final class PunchRegistry: Sendable {
         // Not under the lock: the end of a stream calls back.
         superseded?.stop.finish()
         return admission
+    }
+
+    /// A punch has led to `connection`. Before its ``end(_:with:)``, so that it is one or the other at every moment.
+    func succeeded(_ connection: ConnectionID) {
+        self.state.withLock { state in
+            if state.connections.count >= Self.maximumConnectionCount { state.connections.removeFirst() }
+            state.connections.append(connection)
+        }
+    }
+
+    /// Whether a punch with `peer` is under way, or has led to `connection`.
+    func concerns(_ connection: ConnectionID, of peer: PeerID) -> Bool {
+        self.state.withLock { $0.entries[peer] != nil || $0.connections.contains(connection) }
     }
 
     func end(_ admission: Admission, with peer: PeerID) {
