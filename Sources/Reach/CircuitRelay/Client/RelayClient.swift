@@ -120,22 +120,25 @@ public actor RelayClient: Service {
             dialer: attachment.dialer, policy: self.transport.configuration.addressPolicy,
             timeout: self.transport.configuration.requestTimeout)
         await withDiscardingTaskGroup { group in
-            var timer: ContinuousClock.Instant?
+            var timer: (deadline: ContinuousClock.Instant, task: Task<Void, Never>)?
             self.wake.yield()
             for await _ in self.wakeups {
                 self.perform(attachment) { candidate in
                     group.addTask { await self.request(candidate, with: request, attachment) }
                 }
                 let deadline = self.machine.deadline
-                if let deadline, timer.map({ deadline < $0 || $0 <= .now }) ?? true {
-                    timer = deadline
-                    group.addTask {
-                        // Cancelled: the group is ending.
-                        try? await ContinuousClock().sleep(until: deadline)
-                        self.wake.yield()
+                guard deadline != timer?.deadline || timer.map({ $0.deadline <= .now }) ?? false else { continue }
+                timer?.task.cancel()
+                timer = deadline.map { deadline in
+                    // Cancelled here, when there is another deadline or none.
+                    let task = Task { [wake] in
+                        do { try await ContinuousClock().sleep(until: deadline) } catch { return }
+                        wake.yield()
                     }
+                    return (deadline, task)
                 }
             }
+            timer?.task.cancel()
             group.cancelAll()
         }
     }
