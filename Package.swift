@@ -136,7 +136,7 @@ let package = Package(
         room(
             "DIGKademlia", "Discovery/Kademlia",
             ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGHolePunching", nioCore, crypto, protobuf, logging, serviceLifecycle, collections], protos: ["Generated/kademlia.proto"]),
-        room("DIGGun", "Discovery/Gun", ["DIGNet", "DIGWebSocket", "DIGMultiformats", "DIGIdentity", "DIGAnnouncement", "DIGHolePunching", nioCore, nioPosix, nioWebSocket, nioSSL, crypto, logging, serviceLifecycle]),
+        room("DIGGun", "Discovery/Gun", ["DIGNet", "DIGTCP", "DIGWebSocket", "DIGMultiformats", "DIGIdentity", "DIGAnnouncement", "DIGHolePunching", nioCore, nioPosix, nioWebSocket, nioSSL, crypto, logging, serviceLifecycle]),
 
         room(
             "DIGPeerExchange", "Discovery/PeerExchange", ["DIGNet", "DIGMultiformats", "DIGIdentity", "DIGAnnouncement", nioCore, protobuf, logging, serviceLifecycle],

@@ -9,8 +9,15 @@ import Musl
 import Glibc
 #endif
 
-/// Asks the system's resolver (`getaddrinfo`) on a thread pool, because it blocks.
+/// Asks the system's resolver (`getaddrinfo`) on threads of its own, because it blocks: for as long as the slowest name of a stranger takes, and
+/// meanwhile files have to be read.
 package enum HostResolver {
+    private static let threads: NIOThreadPool = {
+        let pool = NIOThreadPool(numberOfThreads: 4)
+        pool.start()
+        return pool
+    }()
+
     /// Which addresses of a name are wanted.
     package enum AddressFamily: Hashable, Sendable {
         case any, v4, v6
@@ -20,7 +27,7 @@ package enum HostResolver {
     ///
     /// - Throws: ``HostResolutionError``.
     package static func resolve(_ name: String, family: AddressFamily) async throws -> [SocketAddress] {
-        try await NIOThreadPool.singleton.runIfActive {
+        try await Self.threads.runIfActive {
             var hints = addrinfo()
             hints.ai_family =
                 switch family {

@@ -1,5 +1,6 @@
 import DIGMultiformats
 import DIGNet
+import DIGTCP
 import DIGWebSocket
 import NIOCore
 import NIOPosix
@@ -65,12 +66,11 @@ final class GunDialer: Sendable {
 
     /// What `url`'s host resolves to, if everybody can reach it.
     private func publicAddress(of url: GunURL) async throws -> SocketAddress {
-        let address = try await NIOThreadPool.singleton.runIfActive {
-            try SocketAddress.makeAddressResolvingHost(url.host, port: Int(url.port))
-        }
-        guard let ip = Multiaddr(ip: address), self.policy.isPublic(ip) else {
+        let addresses = try await HostResolver.resolve(url.host, family: .any)
+        guard var address = addresses.first(where: { Multiaddr(ip: $0).map { self.policy.isPublic($0) } ?? false }) else {
             throw GunError(.forbiddenAddress, "\(url) is not on the public internet")
         }
+        address.port = Int(url.port)
         return address
     }
 }
