@@ -1,3 +1,5 @@
+import DIGIdentity
+
 /// The part of JSON that signed records in the seed's form are made of, read and written so that the bytes are those of JavaScript's `JSON.stringify`
 /// over what `JSON.parse` has read (ECMA-262 §25.5): the order of the keys stays, nothing is put between, numbers are whole.
 ///
@@ -49,38 +51,17 @@ enum SeedJSON: Hashable, Sendable {
         case .null: text += "null"
         case .bool(let value): text += value ? "true" : "false"
         case .integer(let number): text += String(number)
-        case .string(let value): Self.write(value, to: &text)
+        case .string(let value): text += SeedJSONText.quoted(value)
         case .object(let members):
             text += "{"
             for (index, member) in members.enumerated() {
                 if index > 0 { text += "," }
-                Self.write(member.key, to: &text)
+                text += SeedJSONText.quoted(member.key)
                 text += ":"
                 member.value.write(to: &text)
             }
             text += "}"
         }
-    }
-
-    /// ECMA-262 §25.5.2.3, QuoteJSONString.
-    private static func write(_ value: String, to text: inout String) {
-        text += "\""
-        for scalar in value.unicodeScalars {
-            switch scalar.value {
-            case 0x22: text += "\\\""
-            case 0x5C: text += "\\\\"
-            case 0x08: text += "\\b"
-            case 0x0C: text += "\\f"
-            case 0x0A: text += "\\n"
-            case 0x0D: text += "\\r"
-            case 0x09: text += "\\t"
-            case 0..<0x20:
-                let digits = String(scalar.value, radix: 16)
-                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: text.unicodeScalars.append(scalar)
-            }
-        }
-        text += "\""
     }
 
     // MARK: Reading

@@ -1,6 +1,6 @@
-/// Strings as JavaScript's `JSON.stringify` writes them (ECMA-262 §25.5.2.3, QuoteJSONString).
-enum SeedJSONText {
-    static func quoted(_ value: String) -> String {
+/// What two parties sign as a text has to be the same to the byte: strings as JavaScript's `JSON.stringify` writes them (ECMA-262 §25.5.2.3, QuoteJSONString).
+package enum SeedJSONText {
+    package static func quoted(_ value: String) -> String {
         var text = "\""
         for scalar in value.unicodeScalars {
             switch scalar.value {
