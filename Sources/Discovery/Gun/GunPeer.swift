@@ -265,14 +265,8 @@ public final class GunPeer: Service {
         guard !self.configuration.relays.isEmpty else { return }
         let events = self.events.subscribe()
         guard self.state.withLock({ $0.sockets.isEmpty }) else { return }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                for await event in events { if case .connected = event { return } }
-            }
-            // Cancelled when the other is done.
-            group.addTask { try? await Task.sleep(for: limit) }
-            await group.next()
-            group.cancelAll()
+        await withTimeout(limit) {
+            for await event in events { if case .connected = event { return } }
         }
     }
 

@@ -217,16 +217,10 @@ public final class PeerExchange: Service {
     private func firstPeer() async {
         let changes = self.changes.subscribe()
         let deadline = self.created + self.configuration.firstPeerPatience
-        func isAlone() -> Bool { !self.expectsNobody.load(ordering: .relaxed) && self.responder.state.withLock { $0.links.isEmpty } }
+        @Sendable func isAlone() -> Bool { !self.expectsNobody.load(ordering: .relaxed) && self.responder.state.withLock { $0.links.isEmpty } }
         guard isAlone(), .now < deadline else { return }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                for await _ in changes where !isAlone() { return }
-            }
-            // Ends early only when it is cancelled.
-            group.addTask { try? await Task.sleep(until: deadline, clock: .continuous) }
-            await group.next()
-            group.cancelAll()
+        await withTimeout(deadline - .now) {
+            for await _ in changes where !isAlone() { return }
         }
     }
 

@@ -77,21 +77,14 @@ public actor PortMapper: Service {
     public func statusWhenSearched(timeout: Duration = .seconds(12)) async -> PortMapperStatus {
         let events = self.events
         if !self.isRunning || !self.hasLookedForGateways || self.status.isSearching {
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    for await event in events {
-                        switch event {
-                        case .noGateway: return
-                        case .found: if await !self.status.isSearching { return }
-                        default: continue
-                        }
+            await withTimeout(timeout) {
+                for await event in events {
+                    switch event {
+                    case .noGateway: return
+                    case .found: if await !self.status.isSearching { return }
+                    default: continue
                     }
                 }
-                group.addTask {
-                    do { try await Task.sleep(for: timeout) } catch {}
-                }
-                await group.next()
-                group.cancelAll()
             }
         }
         return self.status
@@ -146,25 +139,17 @@ public actor PortMapper: Service {
         }
         // Searching, a few requests, and a start of `run()` in between.
         let timeout = self.configuration.searchTimeout + self.configuration.requestTimeout * 4
-        let isMapped = await withTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                for await event in events {
-                    switch event {
-                    case .mapped(let mapping) where mapping.id == id: return true
-                    case .failed(let failure) where failure.id == id && failure.family == .ip4: return false
-                    case .noGateway: return false
-                    default: continue
-                    }
+        let isMapped = await withTimeout(timeout) {
+            for await event in events {
+                switch event {
+                case .mapped(let mapping) where mapping.id == id: return true
+                case .failed(let failure) where failure.id == id && failure.family == .ip4: return false
+                case .noGateway: return false
+                default: continue
                 }
-                return false
             }
-            group.addTask {
-                do { try await Task.sleep(for: timeout) } catch {}
-                return false
-            }
-            defer { group.cancelAll() }
-            return await group.next() ?? false
-        }
+            return false
+        } ?? false
         if !isMapped { self.remove(id) }
         return isMapped
     }
@@ -342,21 +327,11 @@ public actor PortMapper: Service {
     private func perform(_ deletions: [(GatewayClient, GatewayOperation)]) async {
         guard !deletions.isEmpty else { return }
         let timeout = self.configuration.exitTimeout
-        await Task {
-            await withTaskGroup(of: Bool.self) { group in
-                for (client, operation) in deletions {
-                    group.addTask {
-                        _ = await client.perform(operation)
-                        return false
-                    }
+        _ = await Task {
+            await withTimeout(timeout) {
+                await withDiscardingTaskGroup { group in
+                    for (client, operation) in deletions { group.addTask { _ = await client.perform(operation) } }
                 }
-                group.addTask {
-                    do { try await Task.sleep(for: timeout) } catch {}
-                    return true
-                }
-                var left = deletions.count
-                while left > 0, let isTimeout = await group.next(), !isTimeout { left -= 1 }
-                group.cancelAll()
             }
         }.value
     }

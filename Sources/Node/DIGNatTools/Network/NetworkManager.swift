@@ -261,16 +261,10 @@ public final class NetworkManager: Service, Sendable {
     private static let addressPatience: Duration = .seconds(1)
 
     private func sayFarewell() async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                async let told: Void = self.nodeAvailability.settle()
-                await self.discovery.manager.withdrawAll()
-                await told
-            }
-            // Ends early only when it is cancelled.
-            group.addTask { try? await Task.sleep(for: Self.farewell) }
-            await group.next()
-            group.cancelAll()
+        await withTimeout(Self.farewell) {
+            async let told: Void = self.nodeAvailability.settle()
+            await self.discovery.manager.withdrawAll()
+            await told
         }
     }
 
@@ -329,25 +323,17 @@ public final class NetworkManager: Service, Sendable {
     @discardableResult
     public func waitForAddresses(atMost duration: Duration) async -> Bool {
         let changes = self.traversal.environmentChanges
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                // Cancelled: the wait is over.
-                try? await Task.sleep(for: duration)
+        await withTimeout(duration) {
+            if await self.isReachableFromOutside { return }
+            if self.configuration.traversal.relays.isEmpty {
+                // Only the router could help.
+                guard let status = await self.traversal.portMappingWhenSearched(atMost: duration), status.mayMap else { return }
             }
-            group.addTask {
+            for await _ in changes {
                 if await self.isReachableFromOutside { return }
-                if self.configuration.traversal.relays.isEmpty {
-                    // Only the router could help.
-                    guard let status = await self.traversal.portMappingWhenSearched(atMost: duration), status.mayMap else { return }
-                }
-                for await _ in changes {
-                    if await self.isReachableFromOutside { return }
-                    let status = await self.traversal.environment.portMapping
-                    if self.configuration.traversal.relays.isEmpty, status?.mayMap != true { return }
-                }
+                let status = await self.traversal.environment.portMapping
+                if self.configuration.traversal.relays.isEmpty, status?.mayMap != true { return }
             }
-            await group.next()
-            group.cancelAll()
         }
         return await self.isReachableFromOutside
     }

@@ -67,6 +67,14 @@ package final class InboundStreams: Sendable {
             }
             group.cancelAll()
         }
+        self.finish()
+        // Those that nobody has begun to serve. In a task of its own: this one may be cancelled, and would not see them.
+        await Task {
+            for await inbound in self.streams {
+                inbound.messages.close()
+                self.left(inbound.connection.remotePeer)
+            }
+        }.value
     }
 
     /// No stream is taken any more.
