@@ -38,6 +38,7 @@ public final class HolePuncher: Service, Sendable {
     private let punchability: @Sendable () -> LocalPunchability
     private let allowance: @Sendable (PeerID, String) -> PunchAllowance?
     private let isOnSameNetwork: @Sendable (PeerID) -> Bool
+    private let usesListeningPort: @Sendable (any Connection) -> Bool?
     private let logger: Logger
     private let refusals: RefusalLog
     private let registry: PunchRegistry
@@ -59,6 +60,8 @@ public final class HolePuncher: Service, Sendable {
     ///   - punchability: What is known about the NAT here. Decides alone: the messages of DCUtR have no room for the peer's.
     ///   - isOnSameNetwork: Whether this node has proof that `peer` is in its own network, such as its multicast announcement. Only then its
     ///     private addresses are dialed, and ours sent.
+    ///   - usesListeningPort: Whether this node's end of a connection is its listening port: then a punch made it and no ordinary dial beside the punch.
+    ///     Nil: not known.
     ///   - allowance: What may be tried with `peer` when the two talk over `signaling` (`relay`, or a backend's name), whichever side begins. Nil:
     ///     what the configuration says.
     public init(
@@ -66,6 +69,7 @@ public final class HolePuncher: Service, Sendable {
         configuration: HolePunchingConfiguration = .init(), localAddresses: @escaping @Sendable (_ peer: PeerID) -> [Multiaddr],
         punchability: @escaping @Sendable () -> LocalPunchability = { .unknown },
         isOnSameNetwork: @escaping @Sendable (_ peer: PeerID) -> Bool = { _ in false },
+        usesListeningPort: @escaping @Sendable (any Connection) -> Bool? = { _ in nil },
         allowance: @escaping @Sendable (_ peer: PeerID, _ signaling: String) -> PunchAllowance? = { _, _ in nil }, logger: Logger
     ) {
         self.dialer = dialer
@@ -76,6 +80,7 @@ public final class HolePuncher: Service, Sendable {
         self.punchability = punchability
         self.allowance = allowance
         self.isOnSameNetwork = isOnSameNetwork
+        self.usesListeningPort = usesListeningPort
         self.logger = logger
         self.refusals = RefusalLog(logger, naming: "dig.punch.peer")
         self.targets = PunchTargets(maximumPerHost: configuration.maximumPunchesPerHost)
@@ -371,6 +376,6 @@ public final class HolePuncher: Service, Sendable {
             peer: peer, side: side, signaling: signaling, dialer: self.dialer, settings: settings, ownAddresses: { self.ownAddresses(for: peer) },
             // Before the first look at them, so that no change is missed.
             addressChanges: self.addressChanges.subscribe(), selection: selection, targets: self.targets, source: selection.allowsLocal ? .user : .stranger,
-            stopped: admission.stopped, hub: self.hub, refusals: self.refusals)
+            usesListeningPort: self.usesListeningPort, stopped: admission.stopped, hub: self.hub, refusals: self.refusals)
     }
 }

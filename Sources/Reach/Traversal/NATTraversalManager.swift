@@ -150,6 +150,10 @@ public final class NATTraversalManager: Service, Sendable {
             dialer: self.dialer, router: swarm, identity: identity, signaling: signaling, configuration: punching,
             localAddresses: { _ in Self.punchAddresses(reachabilityService.snapshot, listening: swarm.listenAddresses) },
             punchability: { LocalPunchability(reachabilityService.snapshot.tcpMapping) },
+            usesListeningPort: { connection in
+                guard let port = connection.localAddress?.tcpPort else { return nil }
+                return swarm.listenAddresses.contains { $0.tcpPort == port }
+            },
             allowance: { restrictions.allowance(for: $0, over: $1) }, logger: logger)
 
         var mapping = configuration.portMapping

@@ -19,6 +19,8 @@ struct PunchSession: Sendable {
     /// Of all punches.
     let targets: PunchTargets
     let source: DialOptions.AddressSource
+    /// Whether this end of a connection is the listening port, from which punches leave and ordinary dials do not; nil if that is not known.
+    let usesListeningPort: @Sendable (any Connection) -> Bool?
     /// Ends when another punch takes the place of this one.
     let stopped: AsyncStream<Never>
     let hub: EventBroadcast<PunchEvent>
@@ -28,7 +30,7 @@ struct PunchSession: Sendable {
     init(
         peer: PeerID, side: PunchEvent.Side, signaling: String, dialer: any PeerDialer, settings: PunchSettings,
         ownAddresses: @escaping @Sendable () -> [Multiaddr], addressChanges: AsyncStream<Void>, selection: PunchAddresses, targets: PunchTargets,
-        source: DialOptions.AddressSource, stopped: AsyncStream<Never>, hub: EventBroadcast<PunchEvent>, refusals: RefusalLog
+        source: DialOptions.AddressSource, usesListeningPort: @escaping @Sendable (any Connection) -> Bool?, stopped: AsyncStream<Never>, hub: EventBroadcast<PunchEvent>, refusals: RefusalLog
     ) {
         self.peer = peer
         self.side = side
@@ -40,6 +42,7 @@ struct PunchSession: Sendable {
         self.selection = selection
         self.targets = targets
         self.source = source
+        self.usesListeningPort = usesListeningPort
         self.stopped = stopped
         self.hub = hub
         self.refusals = refusals
@@ -153,14 +156,13 @@ struct PunchSession: Sendable {
                     action = machine.signalingEnded(because: error)
                 case .dialed(let attempt, .success(let connection)):
                     machine.dialSucceeded()
-                    return self.succeeded(connection, by: self.settings.method(of: attempt) ?? .tcpHolePunch)
+                    return self.succeeded(connection, by: self.method(of: connection, attempt: attempt, reporter: .punch))
                 case .dialed(let attempt, .failure(let error)):
                     action = machine.dialFailed(attempt, because: error, now: clock.now)
                 case .dialedDirectly(.success(let connection)):
                     machine.dialSucceeded()
-                    // The peer's dial of the same moment ends every wait for a connection: what it used is the hole.
-                    let isPunched = dial != nil && connection.role == .listener
-                    return self.succeeded(connection, by: isPunched ? self.settings.method(of: machine.attempt) ?? .direct : .direct)
+                    let attempt = dial == nil ? nil : machine.attempt
+                    return self.succeeded(connection, by: self.method(of: connection, attempt: attempt, reporter: .dialBack))
                 case .dialedDirectly(.failure(let error)):
                     directFailures.append(.init(number: machine.attempt, method: .direct, error: error))
                     action = .none
@@ -175,6 +177,19 @@ struct PunchSession: Sendable {
                 }
             }
         }
+    }
+
+    /// To what a connection is owed. The first one ends every wait for a connection, so it may be another's than the dial's that reports it.
+    ///
+    /// - Parameters:
+    ///   - attempt: The number of the punch under way, if there is one.
+    ///   - reporter: Whose dial it ended: the punch's, or the ordinary one beside it.
+    private func method(of connection: any Connection, attempt: Int?, reporter: DialPurpose) -> PunchMethod {
+        guard let attempt else { return .direct }
+        let punch = self.settings.method(of: attempt) ?? .tcpHolePunch
+        // The peer came by the hole, or by this end's.
+        if connection.role == .listener { return punch }
+        return self.usesListeningPort(connection) ?? (reporter == .punch) ? punch : .direct
     }
 
     /// By this end, which is not the peer's failure.
