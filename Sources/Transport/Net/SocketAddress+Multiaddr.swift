@@ -1,5 +1,5 @@
-public import DIGMultiformats
-public import NIOCore
+package import DIGMultiformats
+package import NIOCore
 
 #if canImport(Darwin)
 import Darwin

@@ -48,13 +48,13 @@ struct TransferDialogueHandlerTests {
         /// The code and the message of the error; nil if the dialogue has not ended, or with an answer.
         var failure: (TransferError.Code, String)? {
             var failure: (TransferError.Code, String)?
-            self.answer.whenFailure { if let error = $0 as? TransferError { failure = (error.code, error.message) } }
+            self.answer.assumeIsolated().whenFailure { if let error = $0 as? TransferError { failure = (error.code, error.message) } }
             return failure
         }
 
         var isEnded: Bool {
             var isEnded = false
-            self.answer.whenComplete { _ in isEnded = true }
+            self.answer.assumeIsolated().whenComplete { _ in isEnded = true }
             return isEnded
         }
     }

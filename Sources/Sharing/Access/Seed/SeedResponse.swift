@@ -1,4 +1,4 @@
-public import DIGIdentity
+import DIGIdentity
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials

@@ -1,5 +1,5 @@
 import DIGIdentity
-package import NIOCore
+import NIOCore
 import Synchronization
 
 extension Connection {

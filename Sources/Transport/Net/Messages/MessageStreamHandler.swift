@@ -47,7 +47,7 @@ final class MessageStreamHandler: ChannelDuplexHandler, RemovableChannelHandler 
         }
         let promise = context.eventLoop.makePromise(of: ByteBuffer.self)
         self.reader = promise
-        self.timer = context.eventLoop.scheduleTask(in: TimeAmount(self.timeout)) { [timeout] in
+        self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(self.timeout)) { [timeout] in
             self.fail(ConnectionError(.timedOut, "no message within \(timeout)"), context: context)
         }
         self.deliver(context: context)
@@ -64,7 +64,7 @@ final class MessageStreamHandler: ChannelDuplexHandler, RemovableChannelHandler 
 
     func handOver(to next: () -> EventLoopFuture<Void>) -> EventLoopFuture<Void> {
         guard let context = self.context else { return self.closedFuture() }
-        return next().flatMap {
+        return next().assumeIsolated().flatMap {
             if self.buffered.readableBytes > 0 {
                 context.fireChannelRead(self.wrapInboundOut(self.buffered))
                 context.fireChannelReadComplete()
@@ -76,7 +76,7 @@ final class MessageStreamHandler: ChannelDuplexHandler, RemovableChannelHandler 
             context.pipeline.syncOperations.removeHandler(self, promise: removed)
             context.read()
             return removed.futureResult
-        }
+        }.nonisolated()
     }
 
     private func closedFuture<Value: Sendable>() -> EventLoopFuture<Value> {
