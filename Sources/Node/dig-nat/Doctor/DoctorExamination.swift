@@ -122,7 +122,9 @@ final class DoctorExamination: Sendable {
             // Nobody else says where this node could be reached: then it has to.
             if others.allSatisfy(\.hasFailed) { return true }
             let own = self.results.first { $0.peer == contact.peer }
-            return own?.tests == false || environment.reachability.hasSaid(contact.peer)
+            let reachability = environment.reachability
+            // The others, too, so that there is a verdict.
+            return own?.tests == false || reachability.hasSaid(contact.peer) && (reachability.overall != .unknown || reachability.haveAllSaid)
         }
         let reachability = await self.network.traversal.environment.reachability
         guard !Task.isCancelled, reachability.tcpMapping.behavior == .unknown else { return }
