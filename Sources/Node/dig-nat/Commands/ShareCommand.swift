@@ -137,7 +137,7 @@ struct ShareCommand: DigNatCommand {
             return (contents, files)
         }
         var contents: [SharedContent] = []
-        for path in self.paths {
+        for (index, path) in self.paths.enumerated() {
             let name = URL(fileURLWithPath: path).lastPathComponent
             let content = try await host.addFile(path, contentID: self.name, announceLevel: self.announceLevel?.level, access: access) { progress in
                 console.progress(ProgressSnapshot(.hashing, name: name, byteCount: progress.completed, total: progress.total))
@@ -145,9 +145,9 @@ struct ShareCommand: DigNatCommand {
             self.tellDifferences(content, path: path, before: contents, console: console)
             contents.append(content)
             for file in try await store.files(of: content.contentHash) { files[file.descriptor.contentHash] = file.descriptor.size }
+            if index == self.paths.count - 1 { Self.warnOfChanged(try await host.contents, console: console) }
             try await self.announce(content, addresses: addresses, host: host, console: console)
         }
-        Self.warnOfChanged(try await host.contents, console: console)
         return (contents, files)
     }
 
